@@ -1,0 +1,67 @@
+"""The administration of messages: to read and search, never to change."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from compose.models import GatewayEvent, Message, Submission, Transition
+from credits.amounts import format_credits
+from credits.readonly import ReadOnlyAdmin
+
+
+class TransitionInline(admin.TabularInline):
+    model = Transition
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("at", "state", "reason", "detail", "attempt", "by")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    list_display = ("send_at", "account", "recipient", "state", "why", "credits", "gateway", "attempts")
+    list_filter = ("state", "gateway", "send_at")
+    list_select_related = ("account",)
+    search_fields = ("recipient", "gateway_ref")
+    show_full_result_count = False
+    inlines = (TransitionInline,)
+
+    @admin.display(description=_("reason"))
+    def why(self, message: Message) -> str:
+        return message.reason_sentence
+
+    @admin.display(description=_("credits"))
+    def credits(self, message: Message) -> str:
+        return format_credits(message.price)
+
+
+@admin.register(Submission)
+class SubmissionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "account",
+        "sender",
+        "text",
+        "recipients",
+        "parts",
+        "commercial",
+        "created_by",
+    )
+    list_filter = ("commercial", "message_class", "created_at")
+    list_select_related = ("account", "sender", "created_by")
+    search_fields = ("text",)
+    show_full_result_count = False
+
+
+@admin.register(GatewayEvent)
+class GatewayEventAdmin(ReadOnlyAdmin):
+    list_display = ("stored_at", "gateway", "kind", "key", "applied_at", "result")
+    list_filter = ("gateway", "kind", "result")
+    show_full_result_count = False

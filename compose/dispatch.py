@@ -1,0 +1,302 @@
+"""From the table to the gateway: claim, hand over, settle.
+
+Three short transactions and, between the second and the third, the network with no transaction open:
+
+1. `claim_due` takes due messages in a batch (`FOR UPDATE SKIP LOCKED`; on SQLite the write transaction
+   itself) and commits: state `sending`, a claim, a lease.
+2. `_hand_over` writes `handed_over_at` for a chunk no larger than the gateway takes, commits, then sends.
+3. `_settle` writes each outcome and moves the credits, one transfer for each submission and outcome.
+
+After a crash the lease ends and `sweep` reads the mark: without `handed_over_at` the message certainly
+did not leave and returns to the queue; with it, it may have left and becomes unconfirmed. So what a crash
+leaves in doubt is a chunk, never a batch, and nothing leaves twice.
+"""
+
+import logging
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from compose import routing
+from compose.gateways.base import (
+    Accepted,
+    Gateway,
+    GatewayError,
+    NotSent,
+    Outcome,
+    OutcomeUnknown,
+    Outgoing,
+    Throttled,
+)
+from compose.models import Message, Transition, due_before
+from compose.schedule import DEFAULT_WINDOW, next_opening
+from compose.settlement import Ending, end_holds
+from senders import pool
+
+log = logging.getLogger(__name__)
+State = Message.State
+Clock = Callable[[], datetime]
+
+BATCH = 500
+MOST_ATTEMPTS = 12
+# Seconds to the first retry; doubled each time up to the longest, with jitter so that retries spread.
+FIRST_RETRY, LONGEST_RETRY = 5.0, 900.0
+WAIT_FOR_NUMBER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A batch of messages that this worker alone may hand over until its lease ends."""
+
+    id: uuid.UUID
+    gateway: str
+    messages: list[Message]
+
+
+def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
+    """Claim and send what is due, `most` batches at the most, and return how many messages were claimed."""
+    claimed = 0
+    for _batch in range(most):
+        claim, moved_on = claim_due(clock=clock)
+        if claim is None and not moved_on:
+            break
+        if claim is not None:
+            claimed += len(claim.messages)
+            _send(claim, clock)
+    return claimed
+
+
+@transaction.atomic
+def claim_due(*, clock: Clock = timezone.now, size: int = BATCH) -> tuple[Claim | None, int]:
+    """Take up to `size` due messages; returns the claim (None without a message) and how many were moved on.
+
+    What may have changed since the submission is looked at again: a message whose validity is over fails,
+    a commercial one outside its window moves to the next opening, one without a free short number waits.
+    """
+    now = clock()
+    rows = list(
+        Message.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(due_before(now))
+        .select_related("submission__sender")
+        .order_by("due_at", "pk")[:size]
+    )
+    over = [row for row in rows if row.valid_until <= now]
+    end_holds([Ending(row, State.FAILED, "validity_over") for row in over], key=f"over:{uuid.uuid4()}", now=now)
+    rest = [row for row in rows if row.valid_until > now]
+    ready = _outside_no_window(rest, now)
+    ready = _with_originator(ready, now)
+    moved_on = len(rows) - len(ready)
+    if not ready:
+        return None, moved_on
+    claim = Claim(uuid.uuid4(), routing.DEFAULT, ready)
+    lease = now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
+    for row in ready:
+        row.state, row.claim, row.leased_until, row.gateway = State.SENDING, claim.id, lease, claim.gateway
+        row.attempts += 1
+        row.reason = ""
+    Message.objects.bulk_update(
+        ready,
+        ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"],
+        batch_size=500,
+    )
+    Transition.objects.bulk_create(
+        Transition(message=row, at=now, state=State.SENDING, attempt=row.attempts) for row in ready
+    )
+    return claim, moved_on
+
+
+def _outside_no_window(rows: list[Message], now: datetime) -> list[Message]:
+    """The messages that may leave now; commercial ones whose window is closed are moved to its opening."""
+    ready, moved = [], []
+    for row in rows:
+        if row.submission.commercial and settings.SMS_COMMERCIAL_WINDOW:
+            departure = next_opening(now, e164=row.recipient, region=row.region, window=DEFAULT_WINDOW)
+            if departure.postponed:
+                # The validity runs from the departure, so it moves too.
+                row.valid_until += departure.at - row.due_at
+                row.send_at = row.due_at = departure.at
+                row.postponed_by = row.reason = "window"
+                moved.append(row)
+                continue
+        ready.append(row)
+    Message.objects.bulk_update(moved, ["valid_until", "send_at", "due_at", "postponed_by", "reason"], batch_size=500)
+    return ready
+
+
+def _with_originator(rows: list[Message], now: datetime) -> list[Message]:
+    """The messages that have somebody to be from; those whose pool has no free number wait."""
+    until = now + timedelta(hours=settings.SMS_REPLY_WINDOW_HOURS)
+    groups: dict[tuple[int, bool], list[str]] = {}
+    for row in rows:
+        if row.submission.sender.is_pool:
+            groups.setdefault((row.account_id, row.submission.commercial), []).append(row.recipient)
+    numbers = {
+        group: pool.lease(account_id=group[0], recipients=recipients, commercial=group[1], now=now, until=until)
+        for group, recipients in sorted(groups.items())
+    }
+    ready, waiting = [], []
+    for row in rows:
+        sender = row.submission.sender
+        number = (
+            numbers[row.account_id, row.submission.commercial].get(row.recipient, "")
+            if sender.is_pool
+            else sender.value
+        )
+        if number:
+            row.originator = number
+            ready.append(row)
+        else:
+            row.due_at, row.reason = now + WAIT_FOR_NUMBER, "no_short_number"
+            waiting.append(row)
+    Message.objects.bulk_update(waiting, ["due_at", "reason"], batch_size=500)
+    return ready
+
+
+def _send(claim: Claim, clock: Clock) -> None:
+    gateway = routing.gateway(claim.gateway)
+    size = gateway.capabilities.batch_size
+    for start in range(0, len(claim.messages), size):
+        _hand_over(claim, claim.messages[start : start + size], gateway, clock)
+
+
+def _hand_over(claim: Claim, chunk: list[Message], gateway: Gateway, clock: Clock) -> None:
+    now = clock()
+    with transaction.atomic():
+        mine = Message.objects.select_for_update().filter(
+            pk__in=[row.pk for row in chunk], claim=claim.id, state=State.SENDING, leased_until__gt=now
+        )
+        # What the sweeper took back because the lease ended is no longer ours to send.
+        kept = set(mine.order_by("pk").values_list("pk", flat=True))
+        Message.objects.filter(pk__in=kept).update(handed_over_at=now)
+    chunk = [row for row in chunk if row.pk in kept]
+    if chunk:
+        _settle(claim, chunk, _outcomes(gateway, chunk, now), clock)
+
+
+def _outcomes(gateway: Gateway, chunk: list[Message], now: datetime) -> Sequence[Outcome]:
+    """What the gateway says of each message. Whatever it raises is an outcome: the messages must be settled."""
+    try:
+        outcomes = gateway.send([_outgoing(row, now) for row in chunk])
+    except GatewayError as error:
+        return [error] * len(chunk)
+    except Exception as error:
+        # A fault in a gateway's code: it may have spoken before it failed.
+        log.exception("The gateway failed while %d messages were handed over", len(chunk))
+        return [OutcomeUnknown(f"{type(error).__name__} in the gateway")] * len(chunk)
+    if len(outcomes) != len(chunk):
+        log.error("The gateway answered %d times for %d messages", len(outcomes), len(chunk))
+        return [OutcomeUnknown("the gateway did not answer for each message")] * len(chunk)
+    return outcomes
+
+
+def _outgoing(row: Message, now: datetime) -> Outgoing:
+    submission = row.submission
+    return Outgoing(
+        id=str(row.pk),
+        recipient=row.recipient,
+        originator=row.originator,
+        sender_kind=submission.sender.kind,
+        text=submission.text,
+        message_class=submission.message_class,
+        commercial=submission.commercial,
+        validity=int((row.valid_until - now).total_seconds()),
+    )
+
+
+@transaction.atomic
+def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> None:
+    now = clock()
+    said = {row.pk: outcome for row, outcome in zip(chunk, outcomes, strict=True)}
+    # A lease that ended while the gateway was slow made them unconfirmed: the answer resolves that too.
+    rows = list(
+        Message.objects.select_for_update()
+        .filter(pk__in=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED])
+        .order_by("pk")
+    )
+    endings, returning, doubtful = [], [], []
+    for row in rows:
+        outcome = said[row.pk]
+        if isinstance(outcome, Accepted):
+            endings.append(Ending(row, State.ACCEPTED, reference=outcome.reference))
+        elif isinstance(outcome, NotSent):
+            if row.state == State.SENDING and not _retry(row, outcome, now):
+                endings.append(Ending(row, State.FAILED, "too_many_attempts", outcome.detail))
+            else:
+                returning.append((row, outcome))
+        elif isinstance(outcome, OutcomeUnknown):
+            doubtful.append((row, outcome))
+        else:
+            endings.append(Ending(row, State.FAILED, outcome.reason, outcome.detail))
+    end_holds(endings, key=f"settle:{claim.id}", now=now)
+    _return_to_queue([row for row, _outcome in returning])
+    _doubt([row for row, _outcome in doubtful], "outcome_unknown")
+    Transition.objects.bulk_create(
+        Transition(
+            message=row,
+            at=now,
+            state=row.state,
+            reason=outcome.reason,
+            detail=outcome.detail[:250],
+            attempt=row.attempts,
+        )
+        for row, outcome in [*returning, *doubtful]
+    )
+
+
+def _retry(row: Message, outcome: NotSent, now: datetime) -> bool:
+    """Put the next attempt into `row`; False when there is none, in number or because the validity ends before."""
+    delay = min(FIRST_RETRY * 2 ** (row.attempts - 1), LONGEST_RETRY) * random.uniform(0.8, 1.2)  # noqa: S311
+    if isinstance(outcome, Throttled):
+        delay = max(delay, outcome.retry_after)
+    row.due_at = now + timedelta(seconds=delay)
+    row.reason = outcome.reason
+    return row.attempts < MOST_ATTEMPTS and row.due_at < row.valid_until
+
+
+def _return_to_queue(rows: list[Message]) -> None:
+    for row in rows:
+        row.state, row.claim, row.leased_until, row.handed_over_at = State.SCHEDULED, None, None, None
+    Message.objects.bulk_update(
+        rows, ["state", "claim", "leased_until", "handed_over_at", "due_at", "reason"], batch_size=500
+    )
+
+
+def _doubt(rows: list[Message], reason: str) -> None:
+    for row in rows:
+        row.state, row.reason = State.UNCONFIRMED, reason
+    Message.objects.bulk_update(rows, ["state", "reason"], batch_size=500)
+
+
+@transaction.atomic
+def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
+    """Bring back what a crash left: ended leases, and unconfirmed messages that nobody will confirm any more."""
+    now = clock()
+    forgotten = now - timedelta(days=settings.SMS_UNCONFIRMED_DAYS)
+    rows = list(
+        Message.objects.select_for_update(skip_locked=True)
+        .filter(Q(state=State.SENDING, leased_until__lte=now) | Q(state=State.UNCONFIRMED, valid_until__lte=forgotten))
+        .order_by("pk")[:size]
+    )
+    never_left = [row for row in rows if row.state == State.SENDING and row.handed_over_at is None]
+    in_doubt = [row for row in rows if row.state == State.SENDING and row.handed_over_at is not None]
+    end_holds(
+        [Ending(row, State.EXPIRED, "never_confirmed") for row in rows if row.state == State.UNCONFIRMED],
+        key=f"forgotten:{uuid.uuid4()}",
+        now=now,
+    )
+    for row in never_left:
+        row.due_at, row.reason = now, "lease_ended"
+    _return_to_queue(never_left)
+    _doubt(in_doubt, "crash")
+    Transition.objects.bulk_create(
+        Transition(message=row, at=now, state=row.state, reason=row.reason, attempt=row.attempts)
+        for row in [*never_left, *in_doubt]
+    )
+    return len(rows)

@@ -1,0 +1,166 @@
+"""The interface of a gateway: plain Python, no Django, no models.
+
+A gateway translates, it never decides. `send` answers for each message of a chunk what happened to it;
+the errors below say whether the message may have left, and that alone decides what the caller does next:
+
+    NotSent, Throttled               certainly did not leave: later again
+    OutOfFunds, BadConfiguration     certainly did not leave: the operator of the installation is told, later again
+    Rejected, InvalidRecipient, Unsupported      refused for good: failed, the credit is released
+    OutcomeUnknown                   may have left: unconfirmed, never sent again by itself
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+class GatewayError(Exception):
+    """What became of a message that was not accepted. `reason` is one of the words of compose/reasons.py."""
+
+    reason = "unknown"
+
+    def __init__(self, detail: str = "", *, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if reason is not None:
+            self.reason = reason
+
+
+class NotSent(GatewayError):
+    """The message certainly did not leave: no connection, for instance."""
+
+    reason = "gateway_unreachable"
+
+
+class Throttled(NotSent):
+    """The gateway wants fewer messages; `retry_after` in seconds."""
+
+    reason = "throttled"
+
+    def __init__(self, detail: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class OutOfFunds(NotSent):
+    """The installation has no credit left at the provider."""
+
+    reason = "out_of_funds"
+
+
+class BadConfiguration(NotSent):
+    """The provider refuses the installation's settings, such as its password."""
+
+    reason = "bad_configuration"
+
+
+class Rejected(GatewayError):
+    """The gateway refused the message for good."""
+
+    reason = "rejected"
+
+
+class InvalidRecipient(Rejected):
+    """The gateway knows that the number cannot receive."""
+
+    reason = "invalid_recipient"
+
+
+class Unsupported(Rejected):
+    """The gateway cannot carry this message, for instance its class."""
+
+    reason = "unsupported"
+
+
+class OutcomeUnknown(GatewayError):
+    """The message may have left: a read time-out, a broken connection, an unreadable answer."""
+
+    reason = "outcome_unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """A message on its way. `id` is ours, `validity` in seconds, `text` final with its STOP clause."""
+
+    id: str
+    recipient: str
+    originator: str
+    sender_kind: str
+    text: str
+    message_class: str
+    commercial: bool
+    validity: int
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The gateway took the message; `reference` is its name for it."""
+
+    reference: str
+
+
+Outcome = Accepted | GatewayError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A delivery report. `status` is accepted, delivered, undelivered, expired, rejected, unknown or blocked."""
+
+    key: str
+    reference: str
+    message_id: str = ""
+    status: str
+    reason: str = ""
+    at: datetime
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A message that somebody sent to one of our numbers. `answers` is the reference of a message, when known."""
+
+    key: str
+    number: str
+    to: str
+    text: str
+    at: datetime
+    answers: str = ""
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+Event = Report | Received
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a gateway can do; what it does not declare is refused before anything is sent."""
+
+    classes: frozenset[str] = frozenset({"standard"})
+    sender_kinds: frozenset[str] = frozenset({"alphanumeric"})
+    reports: bool = False
+    inbound: bool = False
+    polls: bool = False
+    batch_size: int = 1
+
+
+class Gateway(ABC):
+    """One way for messages to leave. Made once a process from `OPTIONS`, used from several threads."""
+
+    capabilities: Capabilities
+
+    @abstractmethod
+    def send(self, chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
+        """Hand over the chunk (at most `batch_size`) and return an outcome for each, in its order.
+
+        A GatewayError that is raised counts for every message of the chunk.
+        """
+
+    def poll(self) -> Iterable[Event]:
+        """The reports and received messages that wait; they are offered again until acknowledged."""
+        return ()
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        """These events are stored: `poll` need not offer them again."""
+        return

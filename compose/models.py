@@ -1,0 +1,259 @@
+"""What goes out: submissions, their messages with the state machine, and the raw events of gateways.
+
+The states of a message, and no other moves (`MOVES`):
+
+    scheduled ───> sending | cancelled | failed (validity over)
+    sending ─────> accepted | scheduled (certainly not sent) | failed | unconfirmed
+    unconfirmed ─> accepted | delivered | undelivered | expired | failed
+                 └> scheduled (by a person's order only; the hold stays)
+    accepted ────> delivered | undelivered | expired
+
+The hold of a message's price lasts exactly as long as it is scheduled, sending or unconfirmed.
+"""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from compose.reasons import sentence
+from credits.models import Account, Transfer
+from senders.models import Sender
+
+
+class MessageClass(models.TextChoices):
+    """The "Type de SMS" of the compose page: none, class 0 and class 2 of 3GPP TS 23.038 section 4."""
+
+    STANDARD = "standard", _("Standard")
+    FLASH = "flash", _("Flash")
+    SIM = "sim", _("SIM")
+
+
+class Submission(models.Model):
+    """One click on Send: one text, one sender, one moment, any number of recipients."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="submissions", verbose_name=_("SMS account"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("written by")
+    )
+    created_at = models.DateTimeField(_("written"), auto_now_add=True)
+    request_key = models.UUIDField(editable=False)
+    sender = models.ForeignKey(Sender, models.PROTECT, related_name="submissions", verbose_name=_("sender"))
+    body = models.TextField(_("message"))
+    text = models.TextField(_("text as sent"), help_text=_("The message with its STOP clause, as counted and sent."))
+    encoding = models.CharField(_("encoding"), max_length=4, choices=[("gsm7", "GSM 7-bit"), ("ucs2", "UCS-2")])
+    parts = models.PositiveSmallIntegerField(_("SMS for each recipient"))
+    commercial = models.BooleanField(_("commercial"))
+    message_class = models.CharField(_("type of SMS"), max_length=10, choices=MessageClass)
+    deferred_to = models.DateTimeField(_("deferred to"), null=True, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64)
+    recipients = models.PositiveIntegerField(_("recipients"))
+    price = models.BigIntegerField(_("price (thousandths of a credit)"))
+    fingerprint = models.CharField(max_length=64, editable=False)
+
+    class Meta:
+        verbose_name = _("submission")
+        verbose_name_plural = _("submissions")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "request_key"], name="submission_once_per_request"),
+            models.CheckConstraint(condition=Q(parts__gte=1, parts__lte=255), name="submission_parts_from_1_to_255"),
+            models.CheckConstraint(condition=Q(recipients__gte=1), name="submission_has_recipients"),
+            models.CheckConstraint(condition=Q(price__gt=0), name="submission_has_a_price"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.text[:30]}"
+
+
+class Message(models.Model):
+    """One message to one recipient: the row that is claimed, handed to a gateway and settled."""
+
+    class State(models.TextChoices):
+        SCHEDULED = "scheduled", _("Waiting")
+        SENDING = "sending", _("Being sent")
+        UNCONFIRMED = "unconfirmed", _("Unconfirmed")
+        ACCEPTED = "accepted", _("Sent")
+        DELIVERED = "delivered", _("Delivered")
+        UNDELIVERED = "undelivered", _("Not delivered")
+        EXPIRED = "expired", _("Expired")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    MOVES = {
+        State.SCHEDULED: {State.SENDING, State.CANCELLED, State.FAILED},
+        State.SENDING: {State.ACCEPTED, State.SCHEDULED, State.FAILED, State.UNCONFIRMED},
+        State.UNCONFIRMED: {
+            State.ACCEPTED,
+            State.DELIVERED,
+            State.UNDELIVERED,
+            State.EXPIRED,
+            State.FAILED,
+            State.SCHEDULED,
+        },
+        State.ACCEPTED: {State.DELIVERED, State.UNDELIVERED, State.EXPIRED},
+        State.DELIVERED: set[State](),
+        State.UNDELIVERED: set[State](),
+        State.EXPIRED: set[State](),
+        State.FAILED: set[State](),
+        State.CANCELLED: set[State](),
+    }
+    HELD = (State.SCHEDULED, State.SENDING, State.UNCONFIRMED)
+
+    submission = models.ForeignKey(Submission, models.PROTECT, related_name="messages", verbose_name=_("submission"))
+    account = models.ForeignKey(Account, models.PROTECT, related_name="messages", verbose_name=_("SMS account"))
+    recipient = models.CharField(_("recipient"), max_length=16)
+    region = models.CharField(_("destination"), max_length=3)
+    rate = models.PositiveIntegerField(_("rate (thousandths of a credit for each SMS)"))
+    price = models.BigIntegerField(_("price (thousandths of a credit)"))
+    state = models.CharField(_("status"), max_length=11, choices=State, default=State.SCHEDULED)
+    reason = models.CharField(_("reason"), max_length=30, blank=True)
+    send_at = models.DateTimeField(_("leaves"))
+    postponed_by = models.CharField(max_length=20, blank=True, editable=False)
+    valid_until = models.DateTimeField(_("valid until"))
+    hold_ended_by = models.ForeignKey(Transfer, models.PROTECT, null=True, related_name="+", editable=False)
+
+    # What dispatch writes.
+    due_at = models.DateTimeField(editable=False)
+    claim = models.UUIDField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+    handed_over_at = models.DateTimeField(_("handed to the gateway"), null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
+    gateway = models.CharField(_("gateway"), max_length=40, blank=True, editable=False)
+    gateway_ref = models.CharField(_("gateway's reference"), max_length=80, blank=True, editable=False)
+    originator = models.CharField(_("shown as"), max_length=16, blank=True, editable=False)
+    final_at = models.DateTimeField(_("ended"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["submission", "recipient"], name="message_once_per_recipient"),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "scheduled",
+                        "sending",
+                        "unconfirmed",
+                        "accepted",
+                        "delivered",
+                        "undelivered",
+                        "expired",
+                        "failed",
+                        "cancelled",
+                    ]
+                ),
+                name="message_state_is_known",
+            ),
+            models.CheckConstraint(condition=Q(price__gt=0), name="message_has_a_price"),
+            models.CheckConstraint(
+                condition=Q(state__in=["scheduled", "sending", "unconfirmed"], hold_ended_by=None)
+                | (
+                    Q(state__in=["accepted", "delivered", "undelivered", "expired", "failed", "cancelled"])
+                    & Q(hold_ended_by__isnull=False)
+                ),
+                name="message_hold_ends_with_its_state",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="sending") | Q(claim__isnull=False, leased_until__isnull=False),
+                name="message_sending_is_claimed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="scheduled") | Q(claim=None, leased_until=None, handed_over_at=None),
+                name="message_scheduled_is_free",
+            ),
+        ]
+        indexes = [
+            models.Index(F("due_at"), F("id"), name="message_due", condition=Q(state="scheduled")),
+            models.Index(F("leased_until"), name="message_leased", condition=Q(state="sending")),
+            models.Index(F("valid_until"), name="message_unconfirmed", condition=Q(state="unconfirmed")),
+            models.Index(F("account"), F("send_at").desc(), F("id").desc(), name="message_sent_page"),
+            models.Index(
+                F("account"),
+                F("send_at"),
+                F("id"),
+                name="message_scheduled_page",
+                condition=Q(state="scheduled"),
+            ),
+            models.Index(F("gateway"), F("gateway_ref"), name="message_reference", condition=~Q(gateway_ref="")),
+            models.Index(
+                F("originator"),
+                F("recipient"),
+                F("id").desc(),
+                name="message_conversation",
+                condition=~Q(originator=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.recipient} {self.state}"
+
+    @property
+    def reason_sentence(self) -> str:
+        """Why the message is where it is, in the user's language; "" when there is nothing to explain."""
+        return sentence(self.reason)
+
+
+class Transition(models.Model):
+    """One change of state of a message: when, why, and in which attempt."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="transitions")
+    at = models.DateTimeField()
+    state = models.CharField(max_length=11, choices=Message.State)
+    reason = models.CharField(max_length=30, blank=True)
+    detail = models.CharField(max_length=250, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} {self.state}"
+
+    @property
+    def reason_sentence(self) -> str:
+        """Why the message came to this state, in the user's language; "" when there is nothing to explain."""
+        return sentence(self.reason)
+
+
+class GatewayEvent(models.Model):
+    """A report or a received message as a gateway said it, stored before anything is done with it."""
+
+    class Kind(models.TextChoices):
+        REPORT = "report", _("Report")
+        RECEIVED = "received", _("Received message")
+
+    gateway = models.CharField(max_length=40)
+    key = models.CharField(max_length=160)
+    kind = models.CharField(max_length=10, choices=Kind)
+    payload = models.JSONField()
+    stored_at = models.DateTimeField(auto_now_add=True)
+    look_at = models.DateTimeField()
+    applied_at = models.DateTimeField(null=True)
+    result = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["gateway", "key"], name="gateway_event_once")]
+        indexes = [models.Index(F("look_at"), F("id"), name="gateway_event_waiting", condition=Q(applied_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.gateway} {self.key}"
+
+
+def is_final(state: str) -> bool:
+    """Whether a message in `state` moves no more."""
+    return not Message.MOVES[Message.State(state)]
+
+
+def may_move(before: str, after: str) -> bool:
+    """Whether the state machine has the move from `before` to `after`."""
+    return Message.State(after) in Message.MOVES[Message.State(before)]
+
+
+def due_before(moment: datetime) -> Q:
+    """The predicate of the partial index `message_due`."""
+    return Q(state=Message.State.SCHEDULED, due_at__lte=moment)

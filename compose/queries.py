@@ -1,0 +1,108 @@
+"""What the pages show of what goes out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from compose.models import Message, Submission, Transition
+from compose.planning import Plan, Wave
+from credits import queries as credit_queries
+from credits.models import Account
+
+State = Message.State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What the compose page says before the click. Amounts in millis, `left` and `used` in units of the last SMS."""
+
+    recipients: int
+    duplicates: int
+    encoding: str
+    parts: int
+    part_texts: tuple[str, ...]
+    used: int
+    left: int
+    forced: tuple[tuple[int, str], ...]
+    text: str
+    sms: int
+    price: int
+    balance_after: int
+    missing: int
+    departures: list[Wave]
+    now: bool
+    zone: str
+
+
+def quote(planned: Plan, *, duplicates: int) -> Quote:
+    """What `planned` means, beside what the account has."""
+    after = credit_queries.available(planned.draft.account) - planned.price
+    found = planned.segmentation
+    waves = planned.waves
+    return Quote(
+        recipients=len(planned.leaving),
+        duplicates=duplicates,
+        encoding=found.encoding,
+        parts=found.count,
+        part_texts=found.parts,
+        used=found.used,
+        left=found.left,
+        forced=found.forced,
+        text=planned.text,
+        sms=planned.sms,
+        price=planned.price,
+        balance_after=after,
+        missing=max(0, -after),
+        departures=waves,
+        now=planned.draft.deferred_to is None and not any(wave.postponed for wave in waves),
+        zone=planned.draft.account.time_zone,
+    )
+
+
+def sent(account: Account, *, now: datetime, text: str = "", state: str = "") -> QuerySet[Message]:
+    """The account's messages whose moment has come or that were cancelled, for the page of sent SMS."""
+    rows = Message.objects.filter(account=account).exclude(state=State.SCHEDULED, send_at__gt=now)
+    if state in State.values:
+        rows = rows.filter(state=state)
+    if text:
+        digits = "".join(character for character in text if character.isdecimal())
+        found = Q(submission__text__icontains=text)
+        if digits:
+            # 06… is how a French number is typed; +336… is how it is kept.
+            found |= Q(recipient__contains=digits.removeprefix("00").lstrip("0"))
+        rows = rows.filter(found)
+    return rows.select_related("submission__sender")
+
+
+def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
+    """The account's messages that will leave later, for the page of scheduled SMS."""
+    return Message.objects.filter(account=account, state=State.SCHEDULED, send_at__gt=now).select_related(
+        "submission__sender"
+    )
+
+
+@dataclass(frozen=True)
+class StateCount:
+    """How many messages of a submission are in a state."""
+
+    state: str
+    label: str
+    count: int
+
+
+def counts(submission: Submission) -> list[StateCount]:
+    """How many of the submission's messages are in each state, in the order of a message's life."""
+    found = dict(submission.messages.order_by().values_list("state").annotate(Count("pk")))
+    return [StateCount(state.value, str(state.label), found[state.value]) for state in State if state.value in found]
+
+
+def transitions(message: Message) -> list[Transition]:
+    """The changes of state of a message, oldest first."""
+    return list(message.transitions.select_related("by").order_by("pk"))
+
+
+def outstanding_holds() -> dict[int, int]:
+    """For each account with messages whose hold has not ended: the sum of their prices, in millis."""
+    rows = Message.objects.filter(state__in=Message.HELD).order_by().values_list("account_id")
+    return dict(rows.annotate(Sum("price")))

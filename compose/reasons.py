@@ -1,0 +1,46 @@
+"""Why a message is where it is: each word that the code keeps, and the sentence that a person reads."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+SENTENCES: dict[str, str | Promise] = {
+    # Certainly not sent yet.
+    "gateway_unreachable": _("The operator cannot be reached. The message will be tried again."),
+    "throttled": _("The operator asks us to slow down. The message will be tried again."),
+    "out_of_funds": _("The provider's credit is used up. The administrator must top it up; the message waits."),
+    "bad_configuration": _(
+        "The provider refuses our settings. The administrator must correct them; the message waits."
+    ),
+    "no_short_number": _("No short number is free for this recipient at the moment. The message waits for one."),
+    "window": _("Commercial messages leave between 8:00 and 20:00, Monday to Saturday, never on a public holiday."),
+    "lease_ended": _("A process stopped before it handed the message over. The message returned to the queue."),
+    # Refused for good.
+    "rejected": _("The operator refused the message. Its price was given back."),
+    "invalid_recipient": _("This number cannot receive SMS. The price was given back."),
+    "unsupported": _("The operator cannot carry this kind of message. The price was given back."),
+    "spam": _("The operator suspects spam. Change the text before you send it again."),
+    "too_many_attempts": _("The message could not be handed over after several attempts. Its price was given back."),
+    "validity_over": _("The message could not leave while it was valid. Its price was given back."),
+    "cancelled": _("Cancelled before it left. Its price was given back."),
+    # May have left.
+    "outcome_unknown": _(
+        "The connection broke while the message was handed over: it may have left. It is not sent again by itself."
+    ),
+    "crash": _("A process stopped while it handed the message over: it may have left. It is not sent again by itself."),
+    "never_confirmed": _("Nobody ever confirmed this message. Its price was given back."),
+    # Said by delivery reports.
+    "absent": _("The phone is switched off or out of reach."),
+    "memory_full": _("The phone's memory is full."),
+    "barred": _("The number is barred or no longer in use."),
+    "blocked": _("The recipient or the operator blocks these messages."),
+    "content": _("The operator refused the content."),
+    "operator_failure": _("The recipient's operator had a failure."),
+    "unknown": _("The operator gave no reason."),
+}
+
+
+def sentence(reason: str) -> str:
+    """The sentence for a reason's word, "" for none; an unknown word is said to be unknown."""
+    if not reason:
+        return ""
+    return str(SENTENCES.get(reason, SENTENCES["unknown"]))

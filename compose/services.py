@@ -1,0 +1,168 @@
+"""The verbs of what goes out: submit and cancel. `plan` says beforehand what `submit` would do."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from compose import nudges
+from compose.gateways.base import Event, Received, Report
+from compose.models import GatewayEvent, Message, Submission
+from compose.planning import Draft, Plan, plan
+from compose.settlement import Ending, end_holds
+from credits import ledger
+from credits.models import Account
+
+State = Message.State
+
+
+class AlreadySent(Exception):
+    """This request key was used by `submission`, for something else than what is asked now."""
+
+    def __init__(self, submission: Submission) -> None:
+        super().__init__(f"submission {submission.pk} used this key")
+        self.submission = submission
+
+
+def submit(draft: Draft, *, now: datetime) -> tuple[Submission, bool]:
+    """Queue a message for each recipient and hold their price, all or nothing.
+
+    Returns the submission and whether it is new: the same draft with the same request key is sent once.
+    Raises Refused, NotEnoughCredit, or AlreadySent when the key was used for another draft.
+    """
+    fingerprint = _fingerprint(draft)
+    earlier = _earlier(draft, fingerprint)
+    if earlier is not None:
+        return earlier, False
+    planned = plan(draft, now=now)
+    try:
+        with transaction.atomic():
+            submission = _store(planned, fingerprint, now)
+    except IntegrityError:
+        # Two clicks at once: the unique key let one through, and this is the other.
+        earlier = _earlier(draft, fingerprint)
+        if earlier is None:
+            raise
+        return earlier, False
+    return submission, True
+
+
+def _earlier(draft: Draft, fingerprint: str) -> Submission | None:
+    found = Submission.objects.filter(account=draft.account, request_key=draft.request_key).first()
+    if found is not None and found.fingerprint != fingerprint:
+        raise AlreadySent(found)
+    return found
+
+
+def _fingerprint(draft: Draft) -> str:
+    """What makes two drafts the same: all that the person chose."""
+    chosen = [
+        str(draft.sender.pk),
+        draft.body,
+        str(draft.commercial),
+        draft.message_class,
+        str(draft.deferred_to),
+        *sorted(recipient.e164 for recipient in draft.recipients),
+    ]
+    return hashlib.sha256("\0".join(chosen).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _store(planned: Plan, fingerprint: str, now: datetime) -> Submission:
+    draft = planned.draft
+    submission = Submission.objects.create(
+        account=draft.account,
+        created_by=draft.user,
+        request_key=draft.request_key,
+        fingerprint=fingerprint,
+        sender=draft.sender,
+        body=draft.body,
+        text=planned.text,
+        encoding=planned.segmentation.encoding,
+        parts=planned.segmentation.count,
+        commercial=draft.commercial,
+        message_class=draft.message_class,
+        deferred_to=draft.deferred_to,
+        time_zone=draft.account.time_zone,
+        recipients=len(planned.leaving),
+        price=planned.price,
+    )
+    ledger.hold(
+        draft.account,
+        planned.price,
+        key=f"hold:{submission.pk}",
+        cause=("submission", str(submission.pk)),
+        by=draft.user,
+    )
+    validity = timedelta(hours=settings.SMS_VALIDITY_HOURS)
+    Message.objects.bulk_create(
+        (
+            Message(
+                submission=submission,
+                account=draft.account,
+                recipient=one.recipient.e164,
+                region=one.recipient.region,
+                rate=one.rate,
+                price=one.price,
+                send_at=one.departure.at,
+                due_at=one.departure.at,
+                postponed_by="window" if one.departure.postponed else "",
+                valid_until=one.departure.at + validity,
+            )
+            for one in planned.leaving
+        ),
+        batch_size=2000,
+    )
+    nudges.after_commit("compose.tasks.dispatch_due")
+    return submission
+
+
+@transaction.atomic
+def cancel(account: Account, messages: Iterable[int], *, by: Any, now: datetime) -> int:
+    """Cancel those of the account's messages that wait, give their credits back, and return how many they were.
+
+    Atomic against the claim: a message is either cancelled here or claimed there.
+    """
+    rows = list(
+        Message.objects.select_for_update()
+        .filter(account=account, pk__in=list(messages), state=State.SCHEDULED)
+        .order_by("pk")
+    )
+    end_holds(
+        [Ending(row, State.CANCELLED, "cancelled", by=by) for row in rows],
+        key=f"cancel:{uuid.uuid4()}",
+        now=now,
+    )
+    return len(rows)
+
+
+def cancel_submission(submission: Submission, *, by: Any, now: datetime) -> int:
+    """Cancel all messages of the submission that still wait, and return how many they were."""
+    waiting = Message.objects.filter(submission=submission, state=State.SCHEDULED).values_list("pk", flat=True)
+    return cancel(submission.account, waiting, by=by, now=now)
+
+
+def store_events(gateway: str, events: Sequence[Event], *, now: datetime) -> None:
+    """Keep what a gateway said, once for each key, before anything is done with it."""
+    GatewayEvent.objects.bulk_create(
+        (_event_row(gateway, event, now) for event in events), ignore_conflicts=True, batch_size=500
+    )
+
+
+def _event_row(gateway: str, event: Report | Received, now: datetime) -> GatewayEvent:
+    payload: dict[str, Any] = {"at": event.at.isoformat(), "raw": event.raw}
+    if isinstance(event, Report):
+        payload |= {
+            "reference": event.reference,
+            "message_id": event.message_id,
+            "status": event.status,
+            "reason": event.reason,
+        }
+        kind = GatewayEvent.Kind.REPORT
+    else:
+        payload |= {"number": event.number, "to": event.to, "text": event.text, "answers": event.answers}
+        kind = GatewayEvent.Kind.RECEIVED
+    return GatewayEvent(gateway=gateway, key=event.key, kind=kind, payload=payload, look_at=now)

@@ -1,0 +1,88 @@
+"""Ending holds: the one place where a message's state and its credits change together.
+
+A batch makes one transfer for each submission and outcome; each message points to the transfer that ended
+its hold, set once (the constraint `message_hold_ends_with_its_state` refuses anything else).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from compose.models import Message, Transition, is_final, may_move
+from credits import ledger
+
+State = Message.State
+# In these states the operator took the message, so it is paid; in the other ends its price is given back.
+# An unconfirmed message that expires because nobody ever confirmed it was not taken, as far as anyone knows.
+PAID = {State.ACCEPTED, State.DELIVERED, State.UNDELIVERED}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A held message (its row locked) and the state in which its hold ends."""
+
+    message: Message
+    state: Message.State
+    reason: str = ""
+    detail: str = ""
+    reference: str = ""
+    paid: bool | None = None
+    by: Any = None
+
+    @property
+    def captured(self) -> bool:
+        return self.state in PAID if self.paid is None else self.paid
+
+
+def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
+    """Move these messages to their states and their credits with them. `key` names the occasion, once ever."""
+    if not endings:
+        return
+    for ending in endings:
+        if not may_move(ending.message.state, ending.state):
+            raise ValueError(f"no move from {ending.message.state} to {ending.state}")
+    groups: dict[tuple[int, int, bool], list[Ending]] = {}
+    for ending in endings:
+        groups.setdefault((ending.message.account_id, ending.message.submission_id, ending.captured), []).append(ending)
+    movements = {group: _movement(group, members, key) for group, members in groups.items()}
+    transfers = ledger.post(list(movements.values()))
+    for group, members in groups.items():
+        for ending in members:
+            row = ending.message
+            row.state, row.reason = ending.state, ending.reason
+            row.hold_ended_by = transfers[movements[group].key]
+            row.leased_until = None
+            row.gateway_ref = ending.reference or row.gateway_ref
+            row.final_at = now if is_final(ending.state) else None
+    Message.objects.bulk_update(
+        [ending.message for ending in endings],
+        ["state", "reason", "hold_ended_by", "leased_until", "gateway_ref", "final_at"],
+        batch_size=500,
+    )
+    Transition.objects.bulk_create(
+        Transition(
+            message=ending.message,
+            at=now,
+            state=ending.state,
+            reason=ending.reason,
+            detail=ending.detail[:250],
+            attempt=ending.message.attempts,
+            by=ending.by,
+        )
+        for ending in endings
+    )
+
+
+def _movement(group: tuple[int, int, bool], members: list[Ending], key: str) -> ledger.Movement:
+    account, submission, captured = group
+    # The first message makes the key unique among the chunks of one claim.
+    name = f"{key}:{submission}:{members[0].message.pk}:{'capture' if captured else 'release'}"
+    make = ledger.capture if captured else ledger.release
+    return make(
+        account,
+        sum(ending.message.price for ending in members),
+        key=name,
+        cause=("submission", str(submission)),
+        by=members[0].by,
+    )

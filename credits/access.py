@@ -1,0 +1,82 @@
+"""Who may see what: the account a person works in, and the role a page asks for.
+
+Every view that shows an account's things is wrapped by `member_page`, and fetches them through
+`request.member.account`; what belongs to another account is "not found".
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from credits import queries
+from credits.models import Member
+
+SESSION_KEY = "account"
+
+
+class MemberRequest(HttpRequest):
+    """A request of a signed-in person who is a member of an account."""
+
+    member: Member
+    members: list[Member]
+
+
+def current(request: HttpRequest) -> tuple[Member | None, list[Member]]:
+    """The membership this person works in (the one chosen, else the first) and all of them; one query a request."""
+    known = getattr(request, "_memberships", None)
+    if known is None:
+        members = queries.memberships(request.user) if request.user.is_authenticated else []
+        chosen = request.session.get(SESSION_KEY) if members else None
+        member = next((m for m in members if m.account_id == chosen), members[0] if members else None)
+        known = request._memberships = (member, members)  # type: ignore[attr-defined]
+    return known
+
+
+def choose(request: HttpRequest, account_id: int) -> bool:
+    """Work in another account from now on; False when the person is no member of it."""
+    _member, members = current(request)
+    if account_id not in {m.account_id for m in members}:
+        return False
+    request.session[SESSION_KEY] = account_id
+    return True
+
+
+def may_send(member: Member) -> bool:
+    return member.may_send
+
+
+def may_manage(member: Member) -> bool:
+    return member.may_manage
+
+
+def member_page(
+    allowed: Callable[[Member], bool] | None = None,
+) -> Callable[..., Callable[..., HttpResponse]]:
+    """Only members see the page; with `allowed`, only those for whom it says yes (others get "forbidden")."""
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @login_required
+        @wraps(view)
+        def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            member, members = current(request)
+            if member is None:
+                return redirect("no_account")
+            if allowed is not None and not allowed(member):
+                raise PermissionDenied(
+                    _(
+                        "Your role in this account does not allow this. Ask an owner of the account; "
+                        "nothing was changed."
+                    )
+                )
+            request.member, request.members = member, members
+            return view(request, *args, **kwargs)
+
+        return wrapped
+
+    return decorate

@@ -1,0 +1,185 @@
+"""The administration of accounts and credits: grants with a reason, a ledger that is only read."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from credits import ledger, services
+from credits.amounts import format_credits
+from credits.models import Account, Book, Member, Rate, Transfer
+from credits.readonly import ReadOnlyAdmin
+
+# 1 000 000 000 credits: above it, a slip of the finger.
+MOST = 10**9
+
+
+class GrantForm(forms.Form):
+    """Credits to give, or to take away when below zero, and why."""
+
+    amount = forms.DecimalField(
+        label=_("Credits (below zero takes away)"),
+        max_digits=13,
+        decimal_places=3,
+        min_value=-MOST,
+        max_value=MOST,
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=250)
+    request_key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def clean_amount(self) -> int:
+        """The amount in millis."""
+        millis = int(self.cleaned_data["amount"] * 1000)
+        if millis == 0:
+            raise forms.ValidationError(_("Enter an amount above or below zero."))
+        return millis
+
+
+class MemberInline(admin.TabularInline):
+    model = Member
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Account)
+class AccountAdmin(admin.ModelAdmin):
+    list_display = ("name", "country", "available", "held", "grant_link", "statement_link")
+    search_fields = ("name",)
+    inlines = (MemberInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        def balance(kind: str) -> Subquery:
+            return Subquery(Book.objects.filter(account=OuterRef("pk"), kind=kind).values("balance")[:1])
+
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(_available=balance(Book.Kind.AVAILABLE), _held=balance(Book.Kind.HELD))
+        )
+
+    @admin.display(description=_("credits available"), ordering="_available")
+    def available(self, account: Any) -> str:
+        return format_credits(account._available or 0)
+
+    @admin.display(description=_("credits held"), ordering="_held")
+    def held(self, account: Any) -> str:
+        return format_credits(account._held or 0)
+
+    @admin.display(description=_("grant"))
+    def grant_link(self, account: Account) -> str:
+        return format_html(
+            '<a href="{}">{}</a>',
+            reverse("admin:credits_account_grant", args=[account.pk]),
+            _("Grant or correct"),
+        )
+
+    @admin.display(description=_("statement"))
+    def statement_link(self, account: Account) -> str:
+        return format_html(
+            '<a href="{}?account={}">{}</a>',
+            reverse("admin:credits_transfer_changelist"),
+            account.pk,
+            _("Ledger lines"),
+        )
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        ledger.open_books([obj.pk])
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        # Its ledger lines are never deleted, so the account cannot be.
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        grant = path("<int:pk>/grant/", self.admin_site.admin_view(self.grant_page), name="credits_account_grant")
+        return [grant, *super().get_urls()]
+
+    def grant_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Grant or correct an account's credits."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        account = get_object_or_404(self.get_queryset(request), pk=pk)
+        form = GrantForm(request.POST or None, initial={"request_key": uuid.uuid4()})
+        if request.method == "POST" and form.is_valid():
+            amount = form.cleaned_data.pop("amount")
+            try:
+                transfer = services.grant(account, amount, by=request.user, **form.cleaned_data)
+            except ledger.NotEnoughCredit as error:
+                form.add_error(
+                    "amount",
+                    _("The account has %(missing)s credits too few for this. Nothing was changed.")
+                    % {"missing": format_credits(error.missing)},
+                )
+            except ledger.KeyConflict:
+                form.add_error(
+                    None,
+                    _("This form was already used for another amount. Open it again; nothing was changed."),
+                )
+            else:
+                self.log_change(request, account, f"{transfer.verb} {format_credits(amount)}: {transfer.reason}")
+                messages.success(
+                    request,
+                    _("%(account)s: %(amount)s credits recorded.")
+                    % {"account": account, "amount": format_credits(amount, signed=True)},
+                )
+                return redirect("admin:credits_account_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Grant or correct credits"),
+            "account": account,
+            "available": format_credits(getattr(account, "_available", 0) or 0),
+            "form": form,
+            "opts": self.model._meta,
+        }
+        return render(request, "admin/credits/grant.html", context)
+
+
+class AccountFilter(admin.SimpleListFilter):
+    """Ledger lines of one account, reached from its row in the list of accounts."""
+
+    title = _("SMS account")
+    parameter_name = "account"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(pk), name) for pk, name in Account.objects.values_list("pk", "name")[:200]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Transfer]) -> QuerySet[Transfer]:
+        value = self.value()
+        if not value or not value.isdecimal():
+            return queryset
+        return queryset.filter(debit__account=int(value)) | queryset.filter(credit__account=int(value))
+
+
+@admin.register(Transfer)
+class TransferAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "account", "verb", "credits", "cause", "reason", "by")
+    list_filter = (AccountFilter, "verb", "created_at")
+    list_select_related = ("debit__account", "credit__account", "by")
+    search_fields = ("key", "reason")
+    show_full_result_count = False
+
+    @admin.display(description=_("SMS account"))
+    def account(self, transfer: Transfer) -> str:
+        return str(transfer.debit.account or transfer.credit.account)
+
+    @admin.display(description=_("credits"))
+    def credits(self, transfer: Transfer) -> str:
+        return format_credits(transfer.amount)
+
+    @admin.display(description=_("cause"))
+    def cause(self, transfer: Transfer) -> str:
+        return f"{transfer.cause_kind} {transfer.cause_key}"
+
+
+@admin.register(Rate)
+class RateAdmin(admin.ModelAdmin):
+    list_display = ("region", "millis", "valid_from")
+    list_filter = ("region",)

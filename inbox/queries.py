@@ -1,0 +1,63 @@
+"""What the pages show of received messages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from compose.models import Message
+from credits.models import Account
+from inbox.models import Reading, Received
+
+# Above this the navigation says "99+": counting further tells nobody anything.
+MOST_UNREAD = 100
+CONVERSATION = 100
+
+
+def _read_by(user: Any) -> Exists:
+    return Exists(Reading.objects.filter(received=OuterRef("pk"), user=user))
+
+
+def unread_count(account: Account, user: Any) -> int:
+    """How many of the account's received messages the person has not read, at most `MOST_UNREAD`."""
+    return Received.objects.filter(~_read_by(user), account=account)[:MOST_UNREAD].count()
+
+
+def received(account: Account, user: Any) -> QuerySet[Received]:
+    """The account's received messages, newest first, each with `unread` for the person."""
+    return (
+        Received.objects.filter(account=account)
+        .annotate(unread=~_read_by(user))
+        .select_related("answers__submission")
+        .order_by("-received_at", "-pk")
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One bubble of a conversation: a message that was sent or one that was received."""
+
+    pk: int
+    outgoing: bool
+    text: str
+    at: datetime
+    originator: str = ""
+    state: str = ""
+    state_label: str = ""
+
+
+def conversation(account: Account, number: str) -> list[Line]:
+    """The last messages sent to the number and received from it, in the order of time."""
+    sent = (
+        Message.objects.filter(account=account, recipient=number)
+        .select_related("submission")
+        .order_by("-send_at", "-pk")[:CONVERSATION]
+    )
+    came = Received.objects.filter(account=account, number=number).order_by("-pk")[:CONVERSATION]
+    lines = [
+        Line(row.pk, True, row.submission.text, row.send_at, row.originator, row.state, row.get_state_display())
+        for row in sent
+    ]
+    lines += [Line(row.pk, False, row.text, row.received_at, row.to) for row in came]
+    return sorted(lines, key=lambda line: line.at)[-CONVERSATION:]

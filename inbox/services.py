@@ -1,0 +1,105 @@
+"""The verbs of what comes in: fetch from gateways, apply what is stored, mark as read."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from compose import delivery, routing
+from compose.models import GatewayEvent, Message
+from compose.services import store_events
+from credits.models import Account
+from inbox.models import Reading, Received
+from senders import pool
+from senders.models import Sender
+
+Clock = Callable[[], datetime]
+BATCH = 500
+LOOK_AGAIN, LONGEST_LOOK = timedelta(seconds=2), timedelta(hours=1)
+
+
+def poll_gateways(*, clock: Clock = timezone.now) -> int:
+    """Fetch what waits at the gateways that are polled, store it, and only then tell them so."""
+    stored = 0
+    for name in routing.names():
+        gateway = routing.gateway(name)
+        if not gateway.capabilities.polls:
+            continue
+        events = list(gateway.poll())
+        store_events(name, events, now=clock())
+        gateway.acknowledge(events)
+        stored += len(events)
+    return stored
+
+
+def apply_waiting(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
+    """Apply stored events whose turn it is and return how many are done; each in a transaction of its own."""
+    done = 0
+    waiting = GatewayEvent.objects.filter(applied_at=None, look_at__lte=clock()).order_by("look_at", "pk")
+    for pk in list(waiting.values_list("pk", flat=True)[:size]):
+        done += _apply(pk, clock())
+    return done
+
+
+@transaction.atomic
+def _apply(pk: int, now: datetime) -> bool:
+    event = GatewayEvent.objects.select_for_update(skip_locked=True).filter(pk=pk, applied_at=None).first()
+    if event is None:
+        return False
+    if event.kind == GatewayEvent.Kind.REPORT:
+        result = delivery.apply_report(event, now=now)
+    else:
+        result = receive(event)
+    if result is None:
+        age = now - event.stored_at
+        event.look_at = now + min(max(age, LOOK_AGAIN), LONGEST_LOOK)
+        event.save(update_fields=["look_at"])
+        return False
+    event.applied_at, event.result = now, result
+    event.save(update_fields=["applied_at", "result"])
+    return True
+
+
+def receive(event: GatewayEvent) -> str:
+    """Make the received message of a stored event, for the account and the message that it answers."""
+    said = event.payload
+    account_id, answered = _matched(
+        number=said["number"], to=said["to"], reference=said["answers"], gateway=event.gateway
+    )
+    Received.objects.create(
+        account_id=account_id,
+        event=event,
+        number=said["number"],
+        to=said["to"],
+        text=said["text"],
+        received_at=datetime.fromisoformat(said["at"]),
+        answers=answered,
+    )
+    return "received" if account_id else "unmatched"
+
+
+def _matched(*, number: str, to: str, reference: str, gateway: str) -> tuple[int | None, Message | None]:
+    """Whose message this is and what it answers: by the gateway's reference, a short number's lease, a virtual number."""
+    if reference:
+        answered = Message.objects.filter(gateway=gateway, gateway_ref=reference).first()
+        if answered is not None:
+            return answered.account_id, answered
+    account_id = pool.holder(number=to, recipient=number)
+    if account_id is None:
+        owner = Sender.objects.filter(kind=Sender.Kind.VIRTUAL, value=to, deleted_at=None).first()
+        account_id = owner.account_id if owner else None
+    if account_id is None:
+        return None, None
+    sent = Message.objects.filter(account_id=account_id, originator=to, recipient=number)
+    return account_id, sent.exclude(handed_over_at=None).order_by("-pk").first()
+
+
+def mark_read(account: Account, user: Any, pks: Iterable[int]) -> None:
+    """Remember that the person has read these received messages of the account."""
+    mine = Received.objects.filter(account=account, pk__in=list(pks)).exclude(readings__user=user)
+    Reading.objects.bulk_create(
+        [Reading(received_id=pk, user=user) for pk in mine.values_list("pk", flat=True)],
+        ignore_conflicts=True,
+    )

@@ -1,0 +1,104 @@
+"""The administration of senders: what waits comes first, approving is one click, refusing asks for a reason."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Case, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from senders import services
+from senders.models import Sender, ShortNumber
+
+
+class RefusalForm(forms.Form):
+    """Why the chosen senders are refused; the requester reads it."""
+
+    reason = forms.CharField(label=_("Reason, which the requester reads"), max_length=250)
+
+
+@admin.register(Sender)
+class SenderAdmin(admin.ModelAdmin):
+    list_display = (
+        "name",
+        "account",
+        "kind",
+        "status",
+        "description",
+        "justification",
+        "requested_by",
+        "requested_at",
+    )
+    list_filter = ("status", "kind")
+    search_fields = ("value", "account__name", "description")
+    list_select_related = ("account", "requested_by")
+    raw_id_fields = ("account",)
+    readonly_fields = ("status", "refusal_reason", "requested_by", "requested_at", "decided_by", "decided_at")
+    actions = ("approve", "refuse")
+
+    @admin.display(description=_("sender"), ordering="value")
+    def name(self, sender: Sender) -> str:
+        return str(sender)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Sender]:
+        waiting_first = Case(When(status=Sender.Status.WAITING, then=Value(0)), default=Value(1))
+        return super().get_queryset(request).filter(deleted_at=None).order_by(waiting_first, "-requested_at")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[()]:
+        # The order of get_queryset stays until a column is clicked.
+        return ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Sender | None = None) -> bool:
+        return False
+
+    @admin.action(description=_("Approve the chosen senders"), permissions=["change"])
+    def approve(self, request: HttpRequest, chosen: QuerySet[Sender]) -> None:
+        count = self._each(request, chosen, lambda sender: services.approve(sender, by=request.user))
+        if count:
+            sentence = ngettext("%(count)d sender is enabled.", "%(count)d senders are enabled.", count)
+            self.message_user(request, sentence % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Refuse the chosen senders…"), permissions=["change"])
+    def refuse(self, request: HttpRequest, chosen: QuerySet[Sender]) -> HttpResponse | None:
+        form = RefusalForm(request.POST if "refuse" in request.POST else None)
+        if form.is_bound and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            count = self._each(request, chosen, lambda sender: services.refuse(sender, by=request.user, reason=reason))
+            if count:
+                sentence = ngettext("%(count)d sender is refused.", "%(count)d senders are refused.", count)
+                self.message_user(request, sentence % {"count": count}, messages.SUCCESS)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Refuse senders"),
+            "form": form,
+            "chosen": chosen,
+            "opts": self.model._meta,
+        }
+        return render(request, "admin/senders/refuse.html", context)
+
+    def _each(self, request: HttpRequest, chosen: QuerySet[Sender], verb: Any) -> int:
+        """Do `verb` to each chosen sender; say which ones a status did not allow, and return how many it did."""
+        done = 0
+        for sender in chosen:
+            try:
+                verb(sender)
+                self.log_change(request, sender, f"{sender.get_status_display()} {sender.refusal_reason}".strip())
+                done += 1
+            except services.NotPossible:
+                sentence = _("%(sender)s was left as it is: its status is “%(status)s”.")
+                self.message_user(
+                    request,
+                    sentence % {"sender": sender, "status": sender.get_status_display()},
+                    messages.WARNING,
+                )
+        return done
+
+
+@admin.register(ShortNumber)
+class ShortNumberAdmin(admin.ModelAdmin):
+    list_display = ("number", "country", "use", "enabled")
+    list_filter = ("use", "enabled", "country")

@@ -1,0 +1,122 @@
+"""Who it is from: the registry of senders and the pool of short numbers."""
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from credits.models import Account
+
+
+class Sender(models.Model):
+    """A sender of an account, or (account is null) the shared pool of short numbers that every account may use."""
+
+    class Kind(models.TextChoices):
+        SHORT = "short", _("Short number")
+        VIRTUAL = "virtual", _("Virtual number")
+        ALPHANUMERIC = "alphanumeric", _("Name")
+        NUMERIC = "numeric", _("Number")
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", _("Waiting for validation")
+        ENABLED = "enabled", _("Enabled")
+        DISABLED = "disabled", _("Disabled")
+        REFUSED = "refused", _("Refused")
+
+    account = models.ForeignKey(
+        Account, models.CASCADE, null=True, blank=True, related_name="senders", verbose_name=_("SMS account")
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    value = models.CharField(_("sender"), max_length=16, blank=True)
+    description = models.CharField(_("description"), max_length=40, blank=True)
+    justification = models.CharField(_("justification"), max_length=250, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.WAITING)
+    refusal_reason = models.CharField(_("reason of the refusal"), max_length=250, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    requested_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("decided by"),
+    )
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("sender")
+        verbose_name_plural = _("senders")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "value"], condition=Q(deleted_at=None), name="sender_once_per_account"
+            ),
+            models.UniqueConstraint(fields=["kind"], condition=Q(account=None), name="sender_one_shared_pool"),
+            models.CheckConstraint(
+                condition=Q(account__isnull=False) | Q(kind="short", value=""),
+                name="sender_shared_is_the_pool",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="refused") | ~Q(refusal_reason=""), name="sender_refused_says_why"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(_("Short number that can be answered")) if self.is_pool else self.value
+
+    @property
+    def is_pool(self) -> bool:
+        return self.account_id is None
+
+    @property
+    def can_be_answered(self) -> bool:
+        return self.kind in (self.Kind.SHORT, self.Kind.VIRTUAL)
+
+
+class ShortNumber(models.Model):
+    """A number of the shared pool. In France 36xxx carry commercial messages and 38xxx the others."""
+
+    class Use(models.TextChoices):
+        COMMERCIAL = "commercial", _("Commercial messages")
+        OTHER = "other", _("Other messages")
+
+    number = models.CharField(_("number"), max_length=8, unique=True, validators=[RegexValidator(r"^\d{3,8}$")])
+    country = models.CharField(_("country"), max_length=2, default="FR")
+    use = models.CharField(_("use"), max_length=10, choices=Use)
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name = _("short number")
+        verbose_name_plural = _("short numbers")
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Lease(models.Model):
+    """A short number that one account uses with one recipient until the reply window ends.
+
+    Unique by number and recipient, so that an answer always has one account it can belong to.
+    """
+
+    number = models.ForeignKey(ShortNumber, models.CASCADE, related_name="leases")
+    recipient = models.CharField(max_length=16)
+    account = models.ForeignKey(Account, models.CASCADE, related_name="+")
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["number", "recipient"], name="lease_one_account_at_a_time")]
+
+    def __str__(self) -> str:
+        return f"{self.number_id} {self.recipient}"

@@ -1,0 +1,62 @@
+"""The pages of senders."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from credits.access import MemberRequest, may_manage, member_page
+from senders import queries, services
+from senders.forms import SenderRequestForm
+from senders.models import Sender
+
+SWITCHES = {"enable": services.enable, "disable": services.disable, "delete": services.delete}
+
+
+@member_page()
+@require_GET
+def senders(request: MemberRequest) -> HttpResponse:
+    """Expéditeurs."""
+    rows = list(queries.of(request.member.account))
+    return render(request, "senders/senders.html", {"rows": rows, "may_manage": request.member.may_manage})
+
+
+@member_page(may_manage)
+@require_http_methods(["GET", "POST"])
+def sender_request(request: MemberRequest) -> HttpResponse:
+    """Ask for a sender."""
+    form = SenderRequestForm(request.POST or None, account=request.member.account)
+    if request.method == "POST" and form.is_valid():
+        services.request_sender(account=request.member.account, by=request.user, **form.cleaned_data)
+        messages.success(
+            request,
+            _("Your request was sent. The sender can be used as soon as the administrator has approved it."),
+        )
+        return redirect("senders")
+    return render(request, "senders/request.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@member_page(may_manage)
+@require_POST
+def sender_switch(request: MemberRequest, pk: int, verb: str) -> HttpResponse:
+    """Enable, disable or delete a sender of the account."""
+    sender = get_object_or_404(Sender, pk=pk, account=request.member.account, deleted_at=None)
+    try:
+        SWITCHES[verb](sender)
+    except services.NotPossible:
+        messages.error(
+            request,
+            _(
+                "This sender's status does not allow that any more. Nothing was changed; the list "
+                "shows where it stands."
+            ),
+        )
+    else:
+        said = {
+            "enable": _("%(sender)s is enabled: the compose page offers it."),
+            "disable": _("%(sender)s is disabled: the compose page no longer offers it."),
+            "delete": _("%(sender)s is deleted. Messages sent from it keep its name."),
+        }
+        messages.success(request, said[verb] % {"sender": sender.value})
+    return redirect("senders")

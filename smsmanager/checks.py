@@ -1,0 +1,59 @@
+"""System checks that refuse a production installation that would be unsafe or would lose messages."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import import_string
+
+from compose.gateways.base import Gateway
+from smsmanager import environment
+
+
+@register(Tags.security)
+def production_is_safe(**_rest: Any) -> list[CheckMessage]:
+    """In production mode: a secret key, hosts, HTTPS, PostgreSQL and a Redis server, and no debugging."""
+    if settings.EMBEDDED:
+        return []
+    wanted = [
+        (bool(environment.text("SMSMANAGER_SECRET_KEY")), "SMSMANAGER_SECRET_KEY is not set.", "E001"),
+        (not settings.DEBUG, "SMSMANAGER_DEBUG is on: error pages would show settings and data.", "E002"),
+        (
+            bool(settings.ALLOWED_HOSTS),
+            "SMSMANAGER_ALLOWED_HOSTS is empty: no request would be answered.",
+            "E003",
+        ),
+        ("*" not in settings.ALLOWED_HOSTS, "SMSMANAGER_ALLOWED_HOSTS allows every host name.", "E004"),
+        (bool(settings.REDIS_URL), "REDIS_URL is not set: web and workers would have no broker.", "E005"),
+        (
+            settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql",
+            "DATABASE_URL does not name a PostgreSQL database: SQLite serves one machine only.",
+            "E006",
+        ),
+    ]
+    problems: list[CheckMessage] = [Error(text, id=f"smsmanager.{code}") for fine, text, code in wanted if not fine]
+    if not settings.HTTPS:
+        problems.append(
+            Warning(
+                "SMSMANAGER_HTTPS is off: passwords and messages would travel in the clear.",
+                id="smsmanager.W001",
+            )
+        )
+    return problems
+
+
+@register()
+def gateways_can_be_made(**_rest: Any) -> list[CheckMessage]:
+    """Every configured gateway names a class that is one, and one is called "default"."""
+    problems: list[CheckMessage] = []
+    if "default" not in settings.SMS_GATEWAYS:
+        problems.append(Error('SMS_GATEWAYS names no gateway "default".', id="smsmanager.E010"))
+    for name, wanted in settings.SMS_GATEWAYS.items():
+        try:
+            found = import_string(wanted["BACKEND"])
+        except (ImportError, KeyError) as error:
+            problems.append(Error(f"Gateway {name!r}: {error}", id="smsmanager.E011"))
+            continue
+        if not (isinstance(found, type) and issubclass(found, Gateway)):
+            problems.append(Error(f"Gateway {name!r}: {wanted['BACKEND']} is no Gateway.", id="smsmanager.E012"))
+    return problems

@@ -1,0 +1,55 @@
+"""What the frame around every page shows: account, balance, unread answers, theme."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpRequest
+
+from credits import access, queries
+from credits.models import Member
+from inbox.queries import unread_count
+
+THEME_COOKIE = "theme"
+THEMES = ("auto", "light", "dark")
+# The page of an address -> the entry of the navigation that it belongs to.
+SECTIONS = {
+    "compose": "compose",
+    "received": "received",
+    "conversation": "received",
+    "sent": "sent",
+    "message": "sent",
+    "submission": "sent",
+    "scheduled": "scheduled",
+    "senders": "senders",
+    "sender_request": "senders",
+    "credits": "credits",
+}
+
+
+@dataclass
+class Frame:
+    """See `frame`. `balance` in millis."""
+
+    theme: str = "auto"
+    section: str = ""
+    member: Member | None = None
+    members: list[Member] = field(default_factory=list)
+    balance: int | None = None
+    unread: int = 0
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `frame` for the page's frame; two queries beside the person and the membership."""
+    chosen = request.COOKIES.get(THEME_COOKIE, "")
+    shown = Frame(theme=chosen if chosen in THEMES else "auto")
+    match = request.resolver_match
+    shown.section = SECTIONS.get(match.url_name or "", "") if match else ""
+    # A page that htmx asks for in pieces has no frame; the administration has its own.
+    bare = getattr(request, "htmx", None) or (match is not None and "admin" in match.app_names)
+    if bare or not hasattr(request, "user") or not request.user.is_authenticated:
+        return {"frame": shown}
+    shown.member, shown.members = access.current(request)
+    if shown.member:
+        shown.balance = queries.available(shown.member.account)
+        shown.unread = unread_count(shown.member.account, request.user)
+    return {"frame": shown}

@@ -1,0 +1,90 @@
+"""What the environment says, read in one place, before Django is there.
+
+Plain Python: the settings module and the process supervisor both use it.
+"""
+
+import hashlib
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+
+# sun_path of sockaddr_un holds 108 bytes with its closing NUL (unix(7)).
+LONGEST_SOCKET_PATH = 107
+
+
+class BadEnvironment(Exception):
+    """A variable of the environment is missing or makes no sense; the text says which and what to do."""
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable `name` without surrounding space, or `default` when it is unset or empty."""
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool) -> bool:
+    """The variable `name` as yes or no; raises BadEnvironment for anything else."""
+    value = text(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise BadEnvironment(f"{name} must be yes or no, not {value!r}.")
+
+
+def number(name: str, default: int) -> int:
+    """The variable `name` as a whole number; raises BadEnvironment for anything else."""
+    value = text(name)
+    if not value:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise BadEnvironment(f"{name} must be a whole number, not {value!r}.") from None
+
+
+def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
+    """The variable `name` as a list separated by commas."""
+    return [word.strip() for word in text(name).split(",") if word.strip()] or list(default)
+
+
+def private_directory(path: Path) -> Path:
+    """Make `path` a directory that only this user may enter, and return it.
+
+    Raises BadEnvironment when it is a link or belongs to somebody else: in a shared temporary
+    directory another user could have put it there.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise BadEnvironment(f"{path} is not a directory of this user; remove it or choose another one.")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        path.chmod(0o700)
+    return path
+
+
+def broker_socket(data_dir: Path) -> Path:
+    """Where the embedded broker listens: in `data_dir`, or in a short temporary path when that is too long.
+
+    Every process of the installation computes the same path from the same data directory.
+    """
+    preferred = data_dir / "broker" / "broker.sock"
+    if len(os.fsencode(preferred)) <= LONGEST_SOCKET_PATH:
+        return preferred
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"smsmanager-{os.getuid()}-{digest}" / "broker.sock"
+
+
+def embedded_secret_key(data_dir: Path) -> str:
+    """The key of an embedded installation: made at the first start, kept in a file only its user reads."""
+    path = private_directory(data_dir) / "secret_key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(50))
+    return path.read_text(encoding="ascii").strip()

@@ -1,0 +1,291 @@
+"""Settings, from the environment. `.env.example` lists every variable; docs/operations.md explains them.
+
+Two modes: `embedded` (the default: one machine, SQLite, a broker of its own, loopback only) and
+`production` (PostgreSQL, Redis, HTTPS), where smsmanager/checks.py refuses what is unsafe.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import bootstrap  # type: ignore[import-untyped]
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from smsmanager import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+MODE = environment.text("SMSMANAGER_MODE", "embedded")
+if MODE not in {"embedded", "production"}:
+    raise environment.BadEnvironment(f"SMSMANAGER_MODE must be embedded or production, not {MODE!r}.")
+EMBEDDED = MODE == "embedded"
+DATA_DIR = Path(environment.text("SMSMANAGER_DATA_DIR", str(BASE_DIR / "var"))).resolve()
+
+DEBUG = environment.flag("SMSMANAGER_DEBUG", default=False)
+SECRET_KEY = environment.text("SMSMANAGER_SECRET_KEY")
+if EMBEDDED and not SECRET_KEY:
+    SECRET_KEY = environment.embedded_secret_key(DATA_DIR)
+ALLOWED_HOSTS = environment.words("SMSMANAGER_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]") if EMBEDDED else ())
+CSRF_TRUSTED_ORIGINS = environment.words("SMSMANAGER_CSRF_TRUSTED_ORIGINS")
+
+# --- The house ---------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "smsmanager.apps.SmsManagerConfig",
+    "smsmanager.apps.AdministrationConfig",
+    "inbox",
+    "compose",
+    "senders",
+    "credits",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.forms",
+    "csp",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "django_htmx",
+    "heroicons",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "smsmanager.urls"
+WSGI_APPLICATION = "smsmanager.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "smsmanager.context.frame",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+# --- Database ----------------------------------------------------------------------------------
+
+DATABASES: dict[str, Any] = {
+    "default": dj_database_url.parse(
+        environment.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'smsmanager.sqlite3'}"),
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    environment.private_directory(DATA_DIR)
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction that will write says so at its start: it waits for its turn (`timeout`, seconds)
+        # instead of failing half-way with "database is locked".
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # recursive_triggers: without it INSERT OR REPLACE passes the ledger's delete trigger.
+        "init_command": ("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON;"),
+    }
+    # A file rather than memory, so that tests may open it from several threads and processes.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+
+# --- Broker and workers ------------------------------------------------------------------------
+
+REDIS_URL = environment.text("REDIS_URL")
+if not REDIS_URL and EMBEDDED:
+    REDIS_URL = f"unix://{environment.broker_socket(DATA_DIR)}?db=0"
+
+# kombu calls a Redis on a Unix socket redis+socket://; the redis client calls it unix://.
+CELERY_BROKER_URL = (
+    REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Nudges carry no result and no time of departure: the table holds the schedule. A task that a killed
+# worker held is delivered again after the visibility time-out, and doing it twice is harmless.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    # A page that cannot reach the broker says its nudge once and goes on: the table is the queue.
+    "max_retries": 0,
+    "interval_start": 0,
+    "socket_connect_timeout": 2,
+}
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "smsmanager"
+# A tick that finds no free worker within its interval is dropped: the next one does the same work.
+CELERY_BEAT_SCHEDULE = {
+    "dispatch what is due": {
+        "task": "compose.tasks.dispatch_due",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "bring back what a crash left": {
+        "task": "compose.tasks.sweep",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "fetch reports and replies": {
+        "task": "inbox.tasks.collect",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+}
+
+# --- Gateways ----------------------------------------------------------------------------------
+
+SMS_GATEWAYS: dict[str, dict[str, Any]] = {
+    "console": {
+        "default": {"BACKEND": "compose.gateways.console.ConsoleGateway", "OPTIONS": {}},
+    },
+    "simulator": {
+        "default": {
+            "BACKEND": "compose.gateways.simulator.SimulatorGateway",
+            "OPTIONS": {"redis_url": REDIS_URL},
+        },
+    },
+}[environment.text("SMSMANAGER_GATEWAY", "simulator" if EMBEDDED else "console")]
+
+# --- The rules of the product, that an installation may set -------------------------------------
+
+SMS_STOP_NUMBER = environment.text("SMSMANAGER_STOP_NUMBER", "36111")
+SMS_VALIDITY_HOURS = environment.number("SMSMANAGER_VALIDITY_HOURS", 48)
+SMS_REPLY_WINDOW_HOURS = environment.number("SMSMANAGER_REPLY_WINDOW_HOURS", 48)
+SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)
+SMS_LEASE_SECONDS = environment.number("SMSMANAGER_LEASE_SECONDS", 120)
+SMS_COMMERCIAL_WINDOW = environment.flag("SMSMANAGER_COMMERCIAL_WINDOW", default=True)
+
+# --- People, language, time ---------------------------------------------------------------------
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "compose"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+PASSWORD_RESET_TIMEOUT = 4 * 3600
+
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", _("French")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = environment.text("SMSMANAGER_TIME_ZONE", "Europe/Paris")
+
+# --- E-mail -------------------------------------------------------------------------------------
+
+DEFAULT_FROM_EMAIL = environment.text("SMSMANAGER_DEFAULT_FROM_EMAIL", "sms@localhost")
+EMAIL_HOST = environment.text("SMSMANAGER_EMAIL_HOST")
+EMAIL_PORT = environment.number("SMSMANAGER_EMAIL_PORT", 587)
+EMAIL_HOST_USER = environment.text("SMSMANAGER_EMAIL_USER")
+EMAIL_HOST_PASSWORD = environment.text("SMSMANAGER_EMAIL_PASSWORD")
+EMAIL_USE_TLS = environment.flag("SMSMANAGER_EMAIL_TLS", default=True)
+EMAIL_TIMEOUT = 10
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = str(DATA_DIR / "mail")
+
+# --- Static files -------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = environment.text("SMSMANAGER_STATIC_ROOT", str(BASE_DIR / "build" / "static"))
+STATICFILES_DIRS: list[Any] = [
+    BASE_DIR / "static",
+    # The wheel is a namespace package of files only: css/ and js/.
+    ("bootstrap", next(iter(bootstrap.__path__))),
+]
+# Embedded: served from where they are. Production: collected, compressed, and named by their content.
+WHITENOISE_USE_FINDERS = EMBEDDED
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(DATA_DIR / "files")},
+    },
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if EMBEDDED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    },
+}
+
+# --- Security -----------------------------------------------------------------------------------
+
+HTTPS = environment.flag("SMSMANAGER_HTTPS", default=not EMBEDDED)
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+if environment.flag("SMSMANAGER_BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "smsmanager_session"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# A text of 1 MB and 100 000 pasted numbers reach the form, which answers with a sentence; more than
+# this is refused by the server before it is read.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- Logging ------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": environment.text("SMSMANAGER_LOG_LEVEL", "INFO")},
+    # The clock ticks every second: "sent", "received" and "succeeded" of each tick would bury the rest.
+    "loggers": {name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
+}

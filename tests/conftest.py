@@ -1,0 +1,26 @@
+"""The fixtures of all tests; each kind has a file in tests/fixtures/."""
+
+import os
+
+import pytest
+
+from tests.fixtures.brokers import broker, redis_client
+from tests.fixtures.browsers import browser, locale, page, page_errors
+from tests.fixtures.databases import fresh_database
+from tests.fixtures.instances import running
+
+__all__ = [
+    "broker",
+    "browser",
+    "fresh_database",
+    "locale",
+    "page",
+    "page_errors",
+    "redis_client",
+    "running",
+]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("DJANGO_SETTINGS_MODULE") != "tests.settings":
+        raise pytest.UsageError("The tests need DJANGO_SETTINGS_MODULE=tests.settings (pyproject.toml sets it).")

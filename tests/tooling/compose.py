@@ -1,0 +1,100 @@
+"""Is docker-compose.yml a compose file, and does it hold together? Needs no container engine.
+
+check-jsonschema holds the file against the schema of the Compose Specification, which it carries. What a
+schema cannot say is checked here: that names lead somewhere, that who is waited for can be waited for, that
+every process is watched and restarted, and that .env.example explains each variable.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE_FILE = "docker-compose.yml"
+EXAMPLE = ".env.example"
+# The Compose Specification, "Interpolation": $NAME, ${NAME}, ${NAME:-default}; $$ is a dollar.
+VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+EXPLAINED = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+
+
+def problems(root: Path) -> list[str]:
+    """Sentences about what is wrong with the compose file in `root`; empty when nothing is."""
+    path = root / COMPOSE_FILE
+    refusal = _refused_by_the_specification(path)
+    if refusal:
+        return [refusal]
+    text = path.read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    services: Mapping[str, Any] = document["services"]
+    found: list[str] = []
+    for name, service in services.items():
+        found += [f"{name}: {problem}" for problem in _loose_ends(service, services, document)]
+        found += [f"{name}: {problem}" for problem in _unwatched(name, service, services)]
+    explained = set(EXPLAINED.findall((root / EXAMPLE).read_text(encoding="utf-8")))
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for variable in sorted(set(VARIABLE.findall(code)) - explained):
+        found.append(f"{EXAMPLE} does not explain {variable}.")
+    return found
+
+
+def _refused_by_the_specification(path: Path) -> str:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).strip() if done.returncode != 0 else ""
+
+
+def _loose_ends(service: Any, services: Mapping[str, Any], document: Any) -> Iterable[str]:
+    """What the service names and nobody defines."""
+    for mount in service.get("volumes", []):
+        source = mount.split(":")[0] if isinstance(mount, str) else mount.get("source", "")
+        if re.match(r"\w", source) and source not in document.get("volumes", {}):
+            yield f"the volume {source} is not defined."
+    for network in service.get("networks", []):
+        if network not in document.get("networks", {}):
+            yield f"the network {network} is not defined."
+    for other, condition in _awaited(service).items():
+        if other not in services:
+            yield f"waits for {other}, which is not defined."
+        elif condition == "service_healthy" and not _watched(services[other]):
+            yield f"waits for {other} to be healthy, which has no health check."
+
+
+def _awaited(service: Any) -> dict[str, str]:
+    """The services this one waits for, each with its condition."""
+    awaited = service.get("depends_on", {})
+    if isinstance(awaited, list):
+        return dict.fromkeys(awaited, "service_started")
+    return {name: how["condition"] for name, how in awaited.items()}
+
+
+def _watched(service: Any) -> bool:
+    check = service.get("healthcheck", {})
+    return "test" in check and not check.get("disable", False)
+
+
+def _unwatched(name: str, service: Any, services: Mapping[str, Any]) -> Iterable[str]:
+    """What a process that stays must have: a restart policy and a health check."""
+    if not service.get("restart"):
+        yield "has no restart policy."
+    ends_by_itself = any(
+        _awaited(other).get(name) == "service_completed_successfully" for other in services.values()
+    )
+    if not _watched(service) and not ends_by_itself:
+        yield "has no health check."
+
+
+def main() -> int:
+    """Print the problems, one a line."""
+    found = problems(ROOT)
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
