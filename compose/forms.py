@@ -37,7 +37,7 @@ class ComposeForm(forms.Form):
     recipients = forms.CharField(
         label=_("Recipient"),
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": "2", "autocomplete": "off", "spellcheck": "false"}),
         help_text=_(
             "One or several mobile numbers in international format (+33…) or as you dial them, "
             "separated by commas or lines."
@@ -47,7 +47,7 @@ class ComposeForm(forms.Form):
     text = forms.CharField(
         label=_("Message"),
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=forms.Textarea(attrs={"rows": "5"}),
         error_messages={"required": _("Write a message: it is empty or holds only spaces.")},
     )
     not_commercial = forms.BooleanField(

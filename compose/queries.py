@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -82,13 +83,12 @@ def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
     )
 
 
-@dataclass(frozen=True)
-class StateCount:
+class StateCount(NamedTuple):
     """How many messages of a submission are in a state."""
 
     state: str
     label: str
-    count: int
+    total: int
 
 
 def counts(submission: Submission) -> list[StateCount]:

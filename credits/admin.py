@@ -55,15 +55,13 @@ class AccountAdmin(admin.ModelAdmin):
     search_fields = ("name",)
     inlines = (MemberInline,)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         def balance(kind: str) -> Subquery:
             return Subquery(Book.objects.filter(account=OuterRef("pk"), kind=kind).values("balance")[:1])
 
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(_available=balance(Book.Kind.AVAILABLE), _held=balance(Book.Kind.HELD))
-        )
+        rows: QuerySet[Any] = super().get_queryset(request)
+        rows = rows.annotate(_available=balance(Book.Kind.AVAILABLE), _held=balance(Book.Kind.HELD))
+        return rows
 
     @admin.display(description=_("credits available"), ordering="_available")
     def available(self, account: Any) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, F, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
 from credits.models import Account, Book, Member, Transfer
@@ -55,7 +55,7 @@ def _of(account: Account) -> QuerySet[Transfer]:
         Q(credit__account=account, credit__kind="available"),
     )
     return Transfer.objects.filter(mine[0] | mine[1]).annotate(
-        change=Case(When(mine[0], then=-F("amount")), default=F("amount"))
+        change=Case(When(mine[0], then=-F("amount")), default=F("amount"), output_field=BigIntegerField())
     )
 
 
@@ -64,7 +64,9 @@ def statement(account: Account, *, before: int | None = None, size: int = 50) ->
     lines = _of(account)
     balance = available(account)
     if before is not None:
-        newer = lines.filter(pk__gte=before).aggregate(total=Coalesce(Sum("change"), 0))["total"]
+        newer = lines.filter(pk__gte=before).aggregate(
+            total=Coalesce(Sum("change"), 0, output_field=BigIntegerField())
+        )["total"]
         balance -= newer
         lines = lines.filter(pk__lt=before)
     rows = list(lines.select_related("by").order_by("-pk")[: size + 1])

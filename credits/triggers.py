@@ -18,11 +18,15 @@ NAMES = {
 # One statement an entry: executescript() would end the transaction that migrate may hold.
 SQLITE = [
     "DROP TRIGGER IF EXISTS credits_transfer_no_update",
-    f"CREATE TRIGGER credits_transfer_no_update BEFORE UPDATE ON {TABLE} "
-    "BEGIN SELECT RAISE(ABORT, 'a ledger line is never changed'); END",
+    (
+        f"CREATE TRIGGER credits_transfer_no_update BEFORE UPDATE ON {TABLE} "
+        "BEGIN SELECT RAISE(ABORT, 'a ledger line is never changed'); END"
+    ),
     "DROP TRIGGER IF EXISTS credits_transfer_no_delete",
-    f"CREATE TRIGGER credits_transfer_no_delete BEFORE DELETE ON {TABLE} "
-    "BEGIN SELECT RAISE(ABORT, 'a ledger line is never deleted'); END",
+    (
+        f"CREATE TRIGGER credits_transfer_no_delete BEFORE DELETE ON {TABLE} "
+        "BEGIN SELECT RAISE(ABORT, 'a ledger line is never deleted'); END"
+    ),
 ]
 
 POSTGRESQL = f"""

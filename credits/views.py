@@ -15,7 +15,7 @@ from credits.causes import address, label
 
 @member_page()
 @require_GET
-def credits(request: MemberRequest) -> HttpResponse:
+def statement(request: MemberRequest) -> HttpResponse:
     """Crédits: the balances and the statement, each line with its cause."""
     account = request.member.account
     before = request.GET.get("before", "")

@@ -48,10 +48,8 @@ def _apply(pk: int, now: datetime) -> bool:
     event = GatewayEvent.objects.select_for_update(skip_locked=True).filter(pk=pk, applied_at=None).first()
     if event is None:
         return False
-    if event.kind == GatewayEvent.Kind.REPORT:
-        result = delivery.apply_report(event, now=now)
-    else:
-        result = receive(event)
+    is_report = event.kind == GatewayEvent.Kind.REPORT
+    result = delivery.apply_report(event, now=now) if is_report else receive(event)
     if result is None:
         age = now - event.stored_at
         event.look_at = now + min(max(age, LOOK_AGAIN), LONGEST_LOOK)
@@ -81,7 +79,7 @@ def receive(event: GatewayEvent) -> str:
 
 
 def _matched(*, number: str, to: str, reference: str, gateway: str) -> tuple[int | None, Message | None]:
-    """Whose message this is and what it answers: by the gateway's reference, a short number's lease, a virtual number."""
+    """Whose message this is and what it answers: by the gateway's reference, a lease, or a virtual number."""
     if reference:
         answered = Message.objects.filter(gateway=gateway, gateway_ref=reference).first()
         if answered is not None:

@@ -39,7 +39,7 @@ class SenderRequestForm(forms.Form):
     justification = forms.CharField(
         label=_("Justification"),
         max_length=250,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": "3"}),
         help_text=_(
             "Say what links you to this name or number, for instance that it is your company's or your brand's."
         ),

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.utils.module_loading import import_string
 
 from compose.gateways.base import Gateway
@@ -34,7 +35,7 @@ def production_is_safe(**_rest: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = [Error(text, id=f"smsmanager.{code}") for fine, text, code in wanted if not fine]
     if not settings.HTTPS:
         problems.append(
-            Warning(
+            checks.Warning(
                 "SMSMANAGER_HTTPS is off: passwords and messages would travel in the clear.",
                 id="smsmanager.W001",
             )

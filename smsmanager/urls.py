@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.i18n import set_language
 
 from compose import views as compose
-from credits import views as credits
+from credits import views as accounts
 from inbox import views as inbox
 from senders import views as senders
 from smsmanager import views
@@ -29,9 +29,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         senders.sender_switch,
         name="sender_switch",
     ),
-    path("credits/", credits.credits, name="credits"),
-    path("account/", credits.switch_account, name="switch_account"),
-    path("account/none/", credits.no_account, name="no_account"),
+    path("credits/", accounts.statement, name="credits"),
+    path("account/", accounts.switch_account, name="switch_account"),
+    path("account/none/", accounts.no_account, name="no_account"),
     path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("password/", auth.PasswordChangeView.as_view(), name="password_change"),

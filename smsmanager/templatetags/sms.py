@@ -12,8 +12,8 @@ from credits.amounts import format_credits
 register = template.Library()
 
 
-@register.filter
-def credits(millis: int | None) -> str:
+@register.filter("credits")
+def plain_credits(millis: int | None) -> str:
     """`{{ millis|credits }}`: 12000 is "12"."""
     return format_credits(millis or 0)
 

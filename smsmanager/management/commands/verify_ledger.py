@@ -22,7 +22,7 @@ class Command(BaseCommand):
             holds = outstanding_holds()
             held = dict(Book.objects.filter(kind=Book.Kind.HELD).values_list("account_id", "balance"))
             problems += [
-                f"Account {account}: {held.get(account, 0)} held, its waiting messages account for {holds.get(account, 0)}"
+                f"Account {account}: {held.get(account, 0)} held, its waiting messages need {holds.get(account, 0)}"
                 for account in sorted(held.keys() | holds.keys())
                 if held.get(account, 0) != holds.get(account, 0)
             ]
