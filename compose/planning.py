@@ -103,7 +103,7 @@ def plan(draft: Draft, *, now: datetime) -> Plan:
     if not draft.body.strip():
         raise Refused("text", _("Write a message: it is empty or holds only spaces."))
     _check_moment(draft, now)
-    _check_class(draft)
+    _check_carried(draft)
     text, segmentation = _segmented(draft)
     rates = rates_for({recipient.region for recipient in draft.recipients}, draft.deferred_to or now)
     parts = segmentation.count
@@ -128,8 +128,12 @@ def _check_moment(draft: Draft, now: datetime) -> None:
         raise Refused("date", _("This is more than a year ahead. Choose an earlier date."))
 
 
-def _check_class(draft: Draft) -> None:
-    if draft.message_class not in routing.gateway().capabilities.classes:
+def _check_carried(draft: Draft) -> None:
+    """What the gateway does not declare is refused before anything is sent."""
+    can = routing.gateway().capabilities
+    if draft.sender.kind not in can.sender_kinds:
+        raise Refused("sender", _("The operator cannot send from this kind of sender. Choose another one."))
+    if draft.message_class not in can.classes:
         raise Refused("message_class", _("The operator cannot carry this type of SMS. Choose another one."))
 
 

@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from credits import queries
@@ -75,7 +76,9 @@ def member_page(
                     )
                 )
             request.member, request.members = member, members
-            return view(request, *args, **kwargs)
+            # Moments are shown as the clocks of the account show them.
+            with timezone.override(member.account.zone):
+                return view(request, *args, **kwargs)
 
         return wrapped
 

@@ -27,3 +27,9 @@ def grant(account: Account, amount: int, *, by: Any, reason: str, request_key: u
     if amount < 0:
         return ledger.adjust(account, amount, key=key, cause=cause, by=by, reason=reason)
     return ledger.top_up(account, amount, key=key, cause=cause, by=by, reason=reason)
+
+
+def keep_mobile(member: Member, mobile: str) -> None:
+    """Keep the member's own mobile number, in E.164; "" keeps none."""
+    member.mobile = mobile
+    member.save(update_fields=["mobile"])

@@ -2,15 +2,17 @@
 
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from credits import access, queries
+from credits import access, queries, services
 from credits.access import MemberRequest, member_page
 from credits.causes import address, label
+from credits.forms import MobileForm
 
 
 @member_page()
@@ -41,6 +43,20 @@ def statement(request: MemberRequest) -> HttpResponse:
         "may_manage": request.member.may_manage,
     }
     return render(request, "credits/credits.html", context)
+
+
+@member_page()
+@require_http_methods(["GET", "POST"])
+def profile(request: MemberRequest) -> HttpResponse:
+    """What the person is in this account, and their mobile number."""
+    form = MobileForm(request.POST if request.method == "POST" else None, member=request.member)
+    if form.is_valid():
+        services.keep_mobile(request.member, form.cleaned_data["mobile"])
+        messages.success(
+            request, _("Your mobile number is kept.") if request.member.mobile else _("No number is kept.")
+        )
+        return redirect("profile")
+    return render(request, "credits/profile.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @login_required

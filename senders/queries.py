@@ -1,9 +1,9 @@
 """What the pages show of senders."""
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet
 
 from credits.models import Account
-from senders.models import Sender
+from senders.models import Sender, ShortNumber
 
 
 def of(account: Account) -> QuerySet[Sender]:
@@ -13,7 +13,16 @@ def of(account: Account) -> QuerySet[Sender]:
     )
 
 
+def pool() -> Sender:
+    """The shared pool of short numbers as a sender; a migration made it."""
+    return Sender.objects.get(account=None)
+
+
 def offered(account: Account) -> list[Sender]:
-    """The senders that the compose page offers: enabled ones, the short number that can be answered first."""
-    found = of(account).filter(status=Sender.Status.ENABLED)
+    """The senders that the compose page offers: enabled ones, the short number that can be answered first.
+
+    The pool is offered while it has a number that is enabled.
+    """
+    usable = Q(account=account) | Q(Exists(ShortNumber.objects.filter(enabled=True)))
+    found = of(account).filter(usable, status=Sender.Status.ENABLED)
     return sorted(found, key=lambda sender: (not sender.is_pool, not sender.can_be_answered, sender.value.lower()))

@@ -23,6 +23,7 @@ from compose.settlement import Ending, end_holds
 from credits import services as credit_services
 from credits.models import Account, Member
 from inbox import services as inbox_services
+from senders import queries as sender_queries
 from senders import services as sender_services
 from senders.models import Sender, ShortNumber
 
@@ -62,9 +63,7 @@ def load() -> bool:
     people = _people()
     numbers = [("36111", "commercial"), ("36112", "commercial"), ("38111", "other"), ("38112", "other")]
     ShortNumber.objects.bulk_create(ShortNumber(number=number, use=use) for number, use in numbers)
-    pool, _made = Sender.objects.get_or_create(
-        account=None, defaults={"kind": Sender.Kind.SHORT, "status": Sender.Status.ENABLED}
-    )
+    pool = sender_queries.pool()
     bakery = credit_services.open_account(name="Boulangerie Martin", owner=people["claire"])
     clinic = credit_services.open_account(name="Clinique du Parc", owner=people["nadia"])
     Member.objects.filter(account=bakery, user=people["claire"]).update(mobile="+33612340010")

@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("credits/", accounts.statement, name="credits"),
     path("account/", accounts.switch_account, name="switch_account"),
+    path("account/me/", accounts.profile, name="profile"),
     path("account/none/", accounts.no_account, name="no_account"),
     path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),

@@ -18,6 +18,9 @@ BACKOFF = (0.5, 1, 2, 4, 8)
 # A child that has run this long (seconds) has recovered: its waits begin anew.
 RECOVERED = 60
 INTERVAL = 0.1
+# Two signals closer than this (seconds) are one wish: the terminal sends Ctrl-C to the whole foreground,
+# and a program that started this one may pass its own on.
+ONE_WISH = 0.3
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -41,14 +44,18 @@ class Supervisor:
         self._failures: dict[Child, int] = {}
         self._started: dict[Child, float] = {}
         self._due: dict[Child, float] = {}
-        self._signals = 0
+        self._signals = self._heeded = 0
+        self._last_signal = 0.0
 
     @contextlib.contextmanager
     def catching_signals(self) -> Iterator[None]:
         """Take SIGINT, SIGTERM and SIGHUP as the wish to stop; a second one as the wish not to wait."""
 
         def note(number: int, frame: FrameType | None) -> None:
-            self._signals += 1
+            now = time.monotonic()
+            if not self._signals or now - self._last_signal >= ONE_WISH:
+                self._signals += 1
+            self._last_signal = now
 
         before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
         for number in STOP_SIGNALS:
@@ -104,14 +111,13 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop the children, the last started first; returns when none is left."""
-        signals = self._signals
         for child in reversed(self._children):
             if not child.running:
                 continue
             deadline = time.monotonic() + child.program.stop_seconds
             child.ask_to_stop()
             while child.running:
-                if self._signals > signals:
+                if self._signals > self._heeded:
                     child.kill()
                 elif time.monotonic() > deadline:
                     self._say(f"{child.name} did not end within {child.program.stop_seconds:.0f} s; killed.")
@@ -133,11 +139,10 @@ class Supervisor:
         self._say(_end(child, code) + f"; it is started again in {BACKOFF[failures]} s." + _tail(child))
 
     def _pause(self) -> None:
-        if self._signals:
-            raise Stopped
         time.sleep(INTERVAL)
         self._idle()
         if self._signals:
+            self._heeded = 1
             raise Stopped
 
 

@@ -1,6 +1,6 @@
 """gunicorn's configuration under `manage.py up` (`--config python:smsmanager.embedded.web`)."""
 
-import os
+from pathlib import Path
 from typing import Any
 
 from smsmanager.embedded import child
@@ -13,7 +13,8 @@ graceful_timeout = 5
 # Its socket would lie in the home directory, shared by every installation of this user.
 control_socket_disable = True
 # A worker touches a file there to show that it lives: never on a disk that may be slow.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+_memory = Path("/dev/shm")  # noqa: S108  (gunicorn makes an unlinked file of its own there)
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -15,6 +15,8 @@ from smsmanager.embedded.children import Child, Follower, Program
 from smsmanager.embedded.supervisor import Broken, Stopped, Supervisor
 from tests.fixtures.instances import until
 
+pytestmark = pytest.mark.processes
+
 # Says when it began and that it was asked to end, in a file that all of them share.
 POLITE = """
 import pathlib, signal, sys
@@ -97,8 +99,9 @@ def test_a_child_that_does_not_end_in_its_time_is_killed_with_its_own_children(
     assert said == ["stubborn did not end within 0 s; killed."]
 
 
-def test_a_second_signal_does_not_wait(make: Callable[..., Child]) -> None:
-    stubborn = make("stubborn", STUBBORN, stop_seconds=600)
+def test_a_second_signal_does_not_wait(make: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "ONE_WISH", 0)
+    stubborn = make("stubborn", STUBBORN, stop_seconds=60)
     under_test = Supervisor(say=print)
     with under_test.catching_signals():
         under_test.start(stubborn)
@@ -111,6 +114,21 @@ def test_a_second_signal_does_not_wait(make: Callable[..., Child]) -> None:
         under_test.stop()
         sender.join()
     assert not stubborn.running
+
+
+def test_a_signal_passed_on_by_a_wrapper_counts_once(
+    make: Callable[..., Child], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "ONE_WISH", 60)
+    under_test = Supervisor(say=print)
+    with under_test.catching_signals():
+        under_test.start(make("polite"))
+        sender = signals_when(lambda: True, signal.SIGINT, signal.SIGTERM)
+        with pytest.raises(Stopped):
+            under_test.watch()
+        sender.join()
+        under_test.stop()
+    assert notes(tmp_path) == ["polite begins", "polite ends"]
 
 
 def test_what_a_child_that_ended_left_behind_is_killed(make: Callable[..., Child]) -> None:
@@ -182,6 +200,6 @@ def grandchild_of(child: Child) -> int:
 
 def alive(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from smsmanager import environment
+from smsmanager import demo, environment
+from smsmanager.management.commands.up import DEFAULT_PORT, listening
 from tests.fixtures.instances import (
     MANAGE,
     Running,
@@ -24,6 +25,7 @@ from tests.fixtures.instances import (
     up_environ,
 )
 
+pytestmark = pytest.mark.processes
 PROGRAMS = {"broker", "worker", "web", "beat"}
 
 
@@ -50,7 +52,7 @@ def refused(*arguments: str, data_dir: Path, **environ: str) -> str:
 
 
 def answers(url: str) -> bool:
-    with urllib.request.urlopen(f"{url}/healthz", timeout=10) as response:
+    with urllib.request.urlopen(f"{url}/healthz", timeout=10) as response:  # noqa: S310  (http on the loopback)
         return bool(response.status == 200)
 
 
@@ -75,6 +77,9 @@ def worker_replies(instance: Running) -> bool:
 def test_it_says_where_to_go_and_how_to_sign_in(up: Running) -> None:
     assert answers(up.url)
     assert f"Ready   {up.url}/" in up.printed()
+    for name in demo.PEOPLE:
+        assert f"  {name} " in up.printed()
+    assert demo.PASSWORD in up.printed()
     assert "Ctrl-C stops everything" in up.printed()
     assert len({up.program(name).pid for name in PROGRAMS}) == len(PROGRAMS)
 
@@ -102,11 +107,12 @@ def test_a_port_that_is_taken_is_refused(up: Running, tmp_path: Path) -> None:
     assert processes_of(tmp_path / "data") == []
 
 
-def test_an_address_that_others_reach_is_refused_with_the_demonstration(tmp_path: Path) -> None:
-    environ = up_environ(tmp_path / "data")
-    for command in ("migrate", "load_demo"):
-        subprocess.run([sys.executable, MANAGE, command, "--verbosity=0"], env=environ, check=True)
-    sentence = refused("--host", "0.0.0.0", "--port", "0", data_dir=tmp_path / "data")
+def test_an_address_that_others_reach_is_refused_with_the_demonstration(up: Running, tmp_path: Path) -> None:
+    sentence = refused(
+        *("--host", "0.0.0.0", "--port", "0"),  # noqa: S104
+        data_dir=tmp_path / "data",
+        DATABASE_URL=f"sqlite:///{up.data_dir / 'smsmanager.sqlite3'}",
+    )
     assert "demonstration users" in sentence
     assert processes_of(tmp_path / "data") == []
 
@@ -155,7 +161,8 @@ def test_ctrl_c_stops_in_order_and_the_queue_is_kept_for_the_next_start(tmp_path
         assert [process for process in tree if process.is_running()] == []
         assert processes_of(data_dir) == []
         assert not environment.broker_socket(data_dir).exists()
-        assert "Stopping" in first.printed() and first.printed().rstrip().endswith("Stopped.")
+        assert "Stopping" in first.printed()
+        assert first.printed().rstrip().endswith("Stopped.")
         # --verbose shows the logs as they come, so it shows the order of the ends.
         ends = ["Shutting down: Master", "worker: Warm shutdown", "User requested shutdown"]
         places = [first.printed().index(end) for end in ends]
@@ -169,7 +176,8 @@ def test_a_parent_killed_at_once_takes_everything_with_it(tmp_path: Path) -> Non
     data_dir = tmp_path / ("long" * 30) / "data"
     with installation(data_dir, "--port", "0", "--no-demo") as first:
         socket_path = environment.broker_socket(data_dir)
-        assert data_dir not in socket_path.parents and socket_path.exists()
+        assert data_dir not in socket_path.parents
+        assert socket_path.exists()
         assert len(first.processes()) >= 1 + len(PROGRAMS)
         first.process.kill()
         first.process.wait()
@@ -221,9 +229,6 @@ def test_it_stops_when_its_own_parent_is_killed_if_asked_to(tmp_path: Path) -> N
 
 
 def test_without_a_given_port_the_next_free_one_is_taken(up: Running) -> None:
-    from smsmanager.management.commands.up import DEFAULT_PORT, listening
-
     with listening("127.0.0.1", None) as first, listening("127.0.0.1", None) as second:
         assert DEFAULT_PORT <= first.getsockname()[1] < second.getsockname()[1]
         assert second.family == socket.AF_INET
-

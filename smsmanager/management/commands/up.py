@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import ipaddress
 import os
 import signal
@@ -18,7 +19,7 @@ from django.db import connections
 
 from smsmanager import demo, environment
 from smsmanager.embedded import broker, child, lock, programs
-from smsmanager.embedded.children import Child, Follower
+from smsmanager.embedded.children import Child, Follower, Program
 from smsmanager.embedded.supervisor import Broken, Stopped, Supervisor
 
 DEFAULT_PORT = 8000
@@ -72,7 +73,12 @@ class Command(BaseCommand):
         if not settings.REDIS_URL:
             raise CommandError("REDIS_URL is not set. Set it, or set SMSMANAGER_MODE=embedded.")
         followers: list[Follower] = []
-        supervisor = Supervisor(say=self.complain, idle=lambda: [each.follow() for each in followers])
+
+        def follow() -> None:
+            for follower in followers:
+                follower.follow()
+
+        supervisor = Supervisor(say=self.complain, idle=follow)
         try:
             environment.private_directory(data_dir)
             with (
@@ -115,8 +121,9 @@ class Command(BaseCommand):
         self.say(f"  Data in {settings.DATA_DIR}")
         call_command("migrate", verbosity=0, interactive=False)
         if is_loopback(host):
-            if with_demo:
-                call_command("load_demo", verbosity=0)
+            if with_demo and demo.allowed():
+                # What it says, who can sign in, is said when the address is.
+                call_command("load_demo", stdout=io.StringIO())
         elif demo.present():
             raise CommandError(
                 f"{host} can be reached by others, and this database holds the demonstration users, whose "
@@ -128,7 +135,7 @@ class Command(BaseCommand):
                 "Only requests for 127.0.0.1 and localhost will be answered; name the others by which "
                 "this machine is called in SMSMANAGER_ALLOWED_HOSTS."
             )
-        sign_in = demo.sign_in_lines() if demo.present() else []
+        sign_in = demo.sign_in_lines()
         # The children open their own.
         connections.close_all()
         return sign_in
@@ -145,7 +152,7 @@ class Command(BaseCommand):
         log_dir = environment.private_directory(data_dir / "logs")
         environ = programs.child_environment(data_dir)
 
-        def made_of(program: programs.Program) -> Child:
+        def made_of(program: Program) -> Child:
             made = Child(program, log_dir=log_dir, environ=environ)
             if options["verbose"]:
                 followers.append(Follower(made.log, lambda line: self.show(program.name, line)))
@@ -205,17 +212,16 @@ def listening(host: str, port: int | None) -> Iterator[socket.socket]:
         try:
             found = socket.create_server((host, candidate), family=family, backlog=512)
         except OSError as error:
-            reason = error
-            if error.errno != errno.EADDRINUSE:
-                break
+            if error.errno == errno.EADDRINUSE and candidate != candidates[-1]:
+                continue
+            instead = "Choose another host or port." if port is None else "Choose another port, or leave --port out."
+            raise CommandError(
+                f"Port {candidate} cannot be had at {host}: {error.strerror}. Nothing was started. {instead}"
+            ) from None
         else:
             with found:
                 yield found
             return
-    raise CommandError(
-        f"Port {candidate} cannot be had at {host}: {reason.strerror}. Nothing was started. "
-        + ("Choose another host or port." if port is None else "Choose another port, or leave --port out.")
-    )
 
 
 def address_of(listener: socket.socket) -> str:

@@ -1,0 +1,40 @@
+"""What a member says about themselves."""
+
+import phonenumbers
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from phonenumbers import PhoneNumberType
+
+from credits.models import Member
+
+MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
+
+class MobileForm(forms.Form):
+    """A member's own mobile number, kept in E.164; empty to keep none."""
+
+    mobile = forms.CharField(
+        label=_("My mobile number"),
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+        help_text=_("In international format (+33…) or as you dial it. Leave it empty to keep none."),
+    )
+
+    def __init__(self, *args: object, member: Member, **kwargs: object) -> None:
+        self.member = member
+        super().__init__(*args, **kwargs, initial={"mobile": member.mobile})  # type: ignore[arg-type]
+
+    def clean_mobile(self) -> str:
+        typed = self.cleaned_data["mobile"]
+        if not typed:
+            return ""
+        try:
+            found = phonenumbers.parse(typed, self.member.account.country)
+        except phonenumbers.NumberParseException:
+            found = None
+        if found is None or phonenumbers.number_type(found) not in MOBILE:
+            raise forms.ValidationError(
+                _("This is not a mobile number. Write it in international format, like +33612345678.")
+            )
+        return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
