@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from compose.models import GatewayEvent, Message, Transition, is_final, may_move
+from compose.reasons import SENTENCES
 from compose.settlement import Ending, end_holds
 
 State = Message.State
@@ -29,7 +30,7 @@ def apply_report(event: GatewayEvent, *, now: datetime) -> str | None:
     state = STATES.get(said["status"])
     if state is None or not may_move(row.state, state):
         return "no_change"
-    reason = "" if state in (State.DELIVERED, State.ACCEPTED) else said["reason"] or _default_reason(said["status"])
+    reason = "" if state in (State.DELIVERED, State.ACCEPTED) else _reason(said)
     if row.state == State.UNCONFIRMED:
         ending = Ending(row, state, reason, reference=said["reference"], paid=True)
         end_holds([ending], key=f"report:{event.pk}", now=now)
@@ -41,8 +42,11 @@ def apply_report(event: GatewayEvent, *, now: datetime) -> str | None:
     return "applied"
 
 
-def _default_reason(status: str) -> str:
-    return {"rejected": "rejected", "blocked": "blocked"}.get(status, "unknown")
+def _reason(said: dict[str, Any]) -> str:
+    """The report's word when it is one of ours; a gateway's own word stays in the raw event."""
+    if said["reason"] in SENTENCES:
+        return str(said["reason"])
+    return {"rejected": "rejected", "blocked": "blocked"}.get(said["status"], "unknown")
 
 
 def _message(gateway: str, said: dict[str, Any]) -> Message | None:

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -117,7 +118,13 @@ def _outside_no_window(rows: list[Message], now: datetime) -> list[Message]:
     ready, moved = [], []
     for row in rows:
         if row.submission.commercial and settings.SMS_COMMERCIAL_WINDOW:
-            departure = next_opening(now, e164=row.recipient, region=row.region, window=DEFAULT_WINDOW)
+            departure = next_opening(
+                now,
+                e164=row.recipient,
+                region=row.region,
+                window=DEFAULT_WINDOW,
+                default_zone=ZoneInfo(row.submission.time_zone),
+            )
             if departure.postponed:
                 # The validity runs from the departure, so it moves too.
                 row.valid_until += departure.at - row.due_at
@@ -139,7 +146,8 @@ def _with_originator(rows: list[Message], now: datetime) -> list[Message]:
             groups.setdefault((row.account_id, row.submission.commercial), []).append(row.recipient)
     numbers = {
         group: pool.lease(account_id=group[0], recipients=recipients, commercial=group[1], now=now, until=until)
-        for group, recipients in sorted(groups.items())
+        # All claims ask for the commercial numbers last, so that none waits for another in a circle.
+        for group, recipients in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0]))
     }
     ready, waiting = [], []
     for row in rows:
@@ -226,10 +234,11 @@ def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clo
         if isinstance(outcome, Accepted):
             endings.append(Ending(row, State.ACCEPTED, reference=outcome.reference))
         elif isinstance(outcome, NotSent):
-            if row.state == State.SENDING and not _retry(row, outcome, now):
-                endings.append(Ending(row, State.FAILED, "too_many_attempts", outcome.detail))
-            else:
+            if _retry(row, outcome, now):
                 returning.append((row, outcome))
+            else:
+                why = "too_many_attempts" if row.attempts >= MOST_ATTEMPTS else "validity_over"
+                endings.append(Ending(row, State.FAILED, why, outcome.detail))
         elif isinstance(outcome, OutcomeUnknown):
             doubtful.append((row, outcome))
         else:

@@ -102,10 +102,13 @@ def plan(draft: Draft, *, now: datetime) -> Plan:
         raise Refused("recipients", _("Enter at least one mobile number."))
     if not draft.body.strip():
         raise Refused("text", _("Write a message: it is empty or holds only spaces."))
+    _check_sender(draft)
     _check_moment(draft, now)
     _check_carried(draft)
     text, segmentation = _segmented(draft)
-    rates = rates_for({recipient.region for recipient in draft.recipients}, draft.deferred_to or now)
+    # A number that is there twice gets the message once.
+    recipients = list({recipient.e164: recipient for recipient in draft.recipients}.values())
+    rates = rates_for({recipient.region for recipient in recipients}, draft.deferred_to or now)
     parts = segmentation.count
     leaving = tuple(
         Leaving(
@@ -114,7 +117,7 @@ def plan(draft: Draft, *, now: datetime) -> Plan:
             rate=rates[recipient.region],
             price=parts * rates[recipient.region],
         )
-        for recipient in draft.recipients
+        for recipient in recipients
     )
     return Plan(draft=draft, text=text, segmentation=segmentation, leaving=leaving)
 
@@ -128,9 +131,19 @@ def _check_moment(draft: Draft, now: datetime) -> None:
         raise Refused("date", _("This is more than a year ahead. Choose an earlier date."))
 
 
+def _check_sender(draft: Draft) -> None:
+    """Looked at by the verb too: between the page and the click a sender may be disabled or deleted."""
+    sender = draft.sender
+    mine = sender.is_pool or sender.account_id == draft.account.pk
+    if not mine or sender.status != Sender.Status.ENABLED or sender.deleted_at is not None:
+        raise Refused(
+            "sender", _("This sender is not available in your account. Choose another one; your message is kept.")
+        )
+
+
 def _check_carried(draft: Draft) -> None:
     """What the gateway does not declare is refused before anything is sent."""
-    can = routing.gateway().capabilities
+    can = routing.gateway(routing.DEFAULT).capabilities
     if draft.sender.kind not in can.sender_kinds:
         raise Refused("sender", _("The operator cannot send from this kind of sender. Choose another one."))
     if draft.message_class not in can.classes:
@@ -151,8 +164,7 @@ def _segmented(draft: Draft) -> tuple[str, segments.Segmentation]:
     limit = draft.account.max_parts
     text = segments.final_text(draft.body, stop_clause_for(draft.sender, commercial=draft.commercial))
     # Without reading a text of a megabyte to its end: no part holds more than 160 characters.
-    too_long = len(text) > 160 * limit
-    segmentation = None if too_long else segments.segment(text)
+    segmentation = None if len(text) > 160 * limit else _segments_or_none(text)
     if segmentation is None or segmentation.count > limit:
         sentence = ngettext(
             "The message is too long: this account sends at most %(limit)d SMS for one message. "
@@ -163,6 +175,13 @@ def _segmented(draft: Draft) -> tuple[str, segments.Segmentation]:
         ) % {"limit": limit}
         raise Refused("text", sentence)
     return segmentation.text, segmentation
+
+
+def _segments_or_none(text: str) -> segments.Segmentation | None:
+    try:
+        return segments.segment(text)
+    except segments.TooLong:
+        return None
 
 
 def _departure(recipient: Recipient, draft: Draft, now: datetime) -> Departure:

@@ -68,10 +68,11 @@ def sent(account: Account, *, now: datetime, text: str = "", state: str = "") ->
         rows = rows.filter(state=state)
     if text:
         digits = "".join(character for character in text if character.isdecimal())
+        # 06… is how a French number is typed; +336… is how it is kept.
+        digits = digits.removeprefix("00").lstrip("0")
         found = Q(submission__text__icontains=text)
         if digits:
-            # 06… is how a French number is typed; +336… is how it is kept.
-            found |= Q(recipient__contains=digits.removeprefix("00").lstrip("0"))
+            found |= Q(recipient__contains=digits)
         rows = rows.filter(found)
     return rows.select_related("submission__sender")
 

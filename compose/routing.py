@@ -11,7 +11,7 @@ DEFAULT = "default"
 
 
 @cache
-def gateway(name: str = DEFAULT) -> Gateway:
+def gateway(name: str) -> Gateway:
     """The gateway that `settings.SMS_GATEWAYS` names so. Raises KeyError for an unknown name."""
     wanted = settings.SMS_GATEWAYS[name]
     made = import_string(wanted["BACKEND"])(**wanted.get("OPTIONS", {}))

@@ -1,7 +1,7 @@
 """The administration of accounts and credits: grants with a reason, a ledger that is only read."""
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -60,8 +60,8 @@ class AccountAdmin(admin.ModelAdmin):
             return Subquery(Book.objects.filter(account=OuterRef("pk"), kind=kind).values("balance")[:1])
 
         rows: QuerySet[Any] = super().get_queryset(request)
-        rows = rows.annotate(_available=balance(Book.Kind.AVAILABLE), _held=balance(Book.Kind.HELD))
-        return rows
+        balances = {"_available": balance(Book.Kind.AVAILABLE), "_held": balance(Book.Kind.HELD)}
+        return cast(QuerySet[Any], rows.annotate(**balances))
 
     @admin.display(description=_("credits available"), ordering="_available")
     def available(self, account: Any) -> str:

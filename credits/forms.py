@@ -1,5 +1,7 @@
 """What a member says about themselves."""
 
+from typing import Any
+
 import phonenumbers
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -21,9 +23,9 @@ class MobileForm(forms.Form):
         help_text=_("In international format (+33…) or as you dial it. Leave it empty to keep none."),
     )
 
-    def __init__(self, *args: object, member: Member, **kwargs: object) -> None:
+    def __init__(self, data: Any = None, *, member: Member) -> None:
         self.member = member
-        super().__init__(*args, **kwargs, initial={"mobile": member.mobile})  # type: ignore[arg-type]
+        super().__init__(data, initial={"mobile": member.mobile})
 
     def clean_mobile(self) -> str:
         typed = self.cleaned_data["mobile"]

@@ -1,5 +1,6 @@
 """The verbs of what comes in: fetch from gateways, apply what is stored, mark as read."""
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +14,9 @@ from compose.services import store_events
 from credits.models import Account
 from inbox.models import Reading, Received
 from senders import pool
-from senders.models import Sender
+from senders import queries as sender_queries
 
+log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 BATCH = 500
 LOOK_AGAIN, LONGEST_LOOK = timedelta(seconds=2), timedelta(hours=1)
@@ -27,7 +29,12 @@ def poll_gateways(*, clock: Clock = timezone.now) -> int:
         gateway = routing.gateway(name)
         if not gateway.capabilities.polls:
             continue
-        events = list(gateway.poll())
+        try:
+            events = list(gateway.poll())
+        except Exception:
+            # What waits there is offered again; the other gateways and the stored events have their turn.
+            log.exception("The gateway %s could not be asked for its events", name)
+            continue
         store_events(name, events, now=clock())
         gateway.acknowledge(events)
         stored += len(events)
@@ -39,7 +46,12 @@ def apply_waiting(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
     done = 0
     waiting = GatewayEvent.objects.filter(applied_at=None, look_at__lte=clock()).order_by("look_at", "pk")
     for pk in list(waiting.values_list("pk", flat=True)[:size]):
-        done += _apply(pk, clock())
+        try:
+            done += _apply(pk, clock())
+        except Exception:
+            # One event that cannot be applied must not stand before all the others.
+            log.exception("The event %d could not be applied; it is looked at again later", pk)
+            GatewayEvent.objects.filter(pk=pk).update(look_at=clock() + LONGEST_LOOK)
     return done
 
 
@@ -86,12 +98,13 @@ def _matched(*, number: str, to: str, reference: str, gateway: str) -> tuple[int
             return answered.account_id, answered
     account_id = pool.holder(number=to, recipient=number)
     if account_id is None:
-        owner = Sender.objects.filter(kind=Sender.Kind.VIRTUAL, value=to, deleted_at=None).first()
-        account_id = owner.account_id if owner else None
+        account_id = sender_queries.owner_of_virtual(to)
     if account_id is None:
         return None, None
     sent = Message.objects.filter(account_id=account_id, originator=to, recipient=number)
-    return account_id, sent.exclude(handed_over_at=None).order_by("-pk").first()
+    # Nobody answers what the operator refused.
+    left = sent.exclude(handed_over_at=None).exclude(state=Message.State.FAILED)
+    return account_id, left.order_by("-handed_over_at", "-pk").first()
 
 
 def mark_read(account: Account, user: Any, pks: Iterable[int]) -> None:

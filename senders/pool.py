@@ -11,11 +11,13 @@ def lease(
 ) -> dict[str, str]:
     """A short number for each recipient, held for the account until `until`; a recipient without one is left out.
 
-    Call it in a transaction. An account keeps the number it already has with a recipient. The unique key
-    (number, recipient) decides between two accounts that ask at once: the loser is left out and asks again.
+    Call it in a transaction. An account keeps the number it already has with a recipient. The numbers of the
+    use are locked until the transaction ends: two that ask at once wait for each other in one order, rather
+    than for each other's leases in two. The unique key (number, recipient) stands behind that.
     """
     use = ShortNumber.Use.COMMERCIAL if commercial else ShortNumber.Use.OTHER
-    numbers = dict(ShortNumber.objects.filter(use=use, enabled=True).order_by("pk").values_list("pk", "number"))
+    found_numbers = ShortNumber.objects.select_for_update(no_key=True).filter(use=use, enabled=True).order_by("pk")
+    numbers = dict(found_numbers.values_list("pk", "number"))
     Lease.objects.filter(recipient__in=recipients, until__lte=now).delete()
     kept, taken = {}, set()
     for found in Lease.objects.filter(recipient__in=recipients, number__in=numbers):

@@ -26,3 +26,15 @@ def offered(account: Account) -> list[Sender]:
     usable = Q(account=account) | Q(Exists(ShortNumber.objects.filter(enabled=True)))
     found = of(account).filter(usable, status=Sender.Status.ENABLED)
     return sorted(found, key=lambda sender: (not sender.is_pool, not sender.can_be_answered, sender.value.lower()))
+
+
+def owner_of_virtual(number: str) -> int | None:
+    """The id of the account that owns this virtual number, None when no account or more than one has it approved.
+
+    A request is not ownership: what is sent to a number must not reach whoever asks for it.
+    """
+    approved = {Sender.Status.ENABLED, Sender.Status.DISABLED}
+    found = Sender.objects.filter(
+        kind=Sender.Kind.VIRTUAL, value=number, status__in=approved, deleted_at=None
+    ).values_list("account_id", flat=True)[:2]
+    return found[0] if len(found) == 1 else None

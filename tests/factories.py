@@ -25,6 +25,7 @@ from compose.services import submit
 from credits import ledger
 from credits import services as credit_services
 from credits.models import Account, Book, Member, Rate, Transfer
+from senders import queries as sender_queries
 from senders import services as sender_services
 from senders.models import Sender, ShortNumber
 
@@ -110,10 +111,7 @@ def pool(*, commercial: Sequence[str] = ("36111", "36112"), other: Sequence[str]
     for use, numbers in uses:
         for number in numbers:
             ShortNumber.objects.get_or_create(number=number, defaults={"use": use})
-    made, _new = Sender.objects.get_or_create(
-        account=None, defaults={"kind": Sender.Kind.SHORT, "status": Sender.Status.ENABLED}
-    )
-    return made
+    return sender_queries.pool()
 
 
 def mobile(number: int) -> str:

@@ -56,7 +56,7 @@ def scripted_gateway(**options: Any) -> Iterator[ScriptedGateway]:
     with override_settings(SMS_GATEWAYS=configured):
         routing.gateway.cache_clear()
         try:
-            made = routing.gateway()
+            made = routing.gateway(routing.DEFAULT)
             assert isinstance(made, ScriptedGateway)
             yield made
         finally:

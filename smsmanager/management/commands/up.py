@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,11 @@ COLOURS = {"broker": 35, "worker": 33, "web": 36, "beat": 34}
 class Command(BaseCommand):
     """Runs everything that the SMS manager needs, in the foreground, until Ctrl-C.
 
-    It takes the lock of the data directory (SMSMANAGER_DATA_DIR), migrates, loads the demonstration data
-    into an empty database, then starts in this order and waits until they are ready:
+    It takes the lock of the data directory (SMSMANAGER_DATA_DIR), then starts in this order and waits until
+    they are ready:
 
-    - broker: a Valkey server on a Unix socket in the data directory; not when REDIS_URL is set,
+    - broker: a Valkey server on a Unix socket in the data directory; not when REDIS_URL is set. With it
+      there, the database is migrated, and an empty one gets the demonstration data,
     - worker: Celery with a pool of threads,
     - web: gunicorn on a socket that this process keeps, so that no request is refused while it restarts,
     - beat: the clock that nudges the worker.
@@ -78,9 +79,15 @@ class Command(BaseCommand):
             for follower in followers:
                 follower.follow()
 
+        def made_of(program: Program) -> Child:
+            made = Child(program, log_dir=data_dir / "logs", environ=programs.child_environment(data_dir))
+            if options["verbose"]:
+                followers.append(Follower(made.log, lambda line: self.show(program.name, line)))
+            return made
+
         supervisor = Supervisor(say=self.complain, idle=follow)
         try:
-            environment.private_directory(data_dir)
+            environment.private_directory(environment.private_directory(data_dir) / "logs")
             with (
                 lock.hold(data_dir) as note,
                 listening(options["host"], options["port"]) as listener,
@@ -92,9 +99,15 @@ class Command(BaseCommand):
                 port = listener.getsockname()[1]
                 if options["port"] is None and port != DEFAULT_PORT:
                     self.say(f"  Port {DEFAULT_PORT} is taken by another program: this is port {port}.")
-                sign_in = self.prepare(options["host"], with_demo=not options["no_demo"])
+                self.say(f"  Data in {data_dir}")
                 try:
-                    self.start(supervisor, listener, options, followers)
+                    self.start_broker(supervisor, made_of)
+                    sign_in = self.prepare(options["host"], with_demo=not options["no_demo"])
+                    supervisor.start(
+                        made_of(programs.worker()),
+                        made_of(programs.web(listener, workers=options["workers"], threads=options["threads"])),
+                        made_of(programs.beat(environment.private_directory(data_dir / "beat") / "schedule")),
+                    )
                     self.say("")
                     self.say(f"  {self.style.SUCCESS('Ready')}   {self.style.HTTP_INFO(address)}")
                     for line in ["", *sign_in, "", f"Ctrl-C stops everything. Logs: {data_dir / 'logs'}"]:
@@ -118,7 +131,6 @@ class Command(BaseCommand):
 
         Returns the lines that say who can sign in.
         """
-        self.say(f"  Data in {settings.DATA_DIR}")
         call_command("migrate", verbosity=0, interactive=False)
         if is_loopback(host):
             if with_demo and demo.allowed():
@@ -127,7 +139,7 @@ class Command(BaseCommand):
         elif demo.present():
             raise CommandError(
                 f"{host} can be reached by others, and this database holds the demonstration users, whose "
-                "passwords everybody knows. Nothing was started. Serve 127.0.0.1, or choose another "
+                "passwords everybody knows. Nothing is served. Serve 127.0.0.1, or choose another "
                 "SMSMANAGER_DATA_DIR (or DATABASE_URL) and start with --no-demo."
             )
         elif not set(settings.ALLOWED_HOSTS) - {"127.0.0.1", "localhost", "[::1]"}:
@@ -140,24 +152,9 @@ class Command(BaseCommand):
         connections.close_all()
         return sign_in
 
-    def start(
-        self,
-        supervisor: Supervisor,
-        listener: socket.socket,
-        options: dict[str, Any],
-        followers: list[Follower],
-    ) -> None:
-        """Start the children and wait until they are ready."""
+    def start_broker(self, supervisor: Supervisor, made_of: Callable[[Program], Child]) -> None:
+        """Start the broker before anything wants it; one that REDIS_URL names has to be there already."""
         data_dir: Path = settings.DATA_DIR
-        log_dir = environment.private_directory(data_dir / "logs")
-        environ = programs.child_environment(data_dir)
-
-        def made_of(program: Program) -> Child:
-            made = Child(program, log_dir=log_dir, environ=environ)
-            if options["verbose"]:
-                followers.append(Follower(made.log, lambda line: self.show(program.name, line)))
-            return made
-
         if environment.text("REDIS_URL"):
             if reason := broker.trouble(settings.REDIS_URL):
                 raise Broken(f"The broker of REDIS_URL does not answer: {reason}. Nothing was started.")
@@ -165,11 +162,6 @@ class Command(BaseCommand):
             path = broker.prepare(data_dir)
             broker.wait_until_free(settings.REDIS_URL, seconds=10)
             supervisor.start(made_of(programs.embedded_broker(data_dir / "broker", path)))
-        supervisor.start(
-            made_of(programs.worker()),
-            made_of(programs.web(listener, workers=options["workers"], threads=options["threads"])),
-            made_of(programs.beat(environment.private_directory(data_dir / "beat") / "schedule")),
-        )
 
     def clean(self, data_dir: Path) -> None:
         """Remove the directory in the temporary one that a long path of the data directory asked for."""
