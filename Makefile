@@ -19,7 +19,7 @@ help: ## list these commands
 
 .PHONY: run
 run: runtime ## start everything here: web, worker, beat and broker, with demonstration data
-	@exec $(BIN)/python manage.py up $(ARGS)
+	@exec $(BIN)/python manage.py up --end-with-parent $(ARGS)
 
 .PHONY: test
 test: provide development ## run every check and every test, on SQLite and on PostgreSQL

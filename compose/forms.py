@@ -1,6 +1,7 @@
 """The compose form: the guide's fields in the guide's order, and the rules that a browser cannot be trusted with."""
 
 import uuid
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from senders.models import Sender
 
 NOW, LATER = "now", "later"
 MOST_WRONG_SHOWN = 20
+WORN_OUT = _("This page did not carry what makes a double click harmless. Nothing was sent: press Send again.")
 
 
 class ComposeForm(forms.Form):
@@ -65,6 +67,7 @@ class ComposeForm(forms.Form):
         initial=NOW,
         required=False,
         widget=forms.RadioSelect,
+        error_messages={"invalid_choice": _("Choose to send the message now or later.")},
     )
     date = forms.DateField(
         label=_("Date"),
@@ -88,7 +91,9 @@ class ComposeForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"invalid_choice": _("Choose Standard, Flash or SIM.")},
     )
-    request_key = forms.UUIDField(widget=forms.HiddenInput)
+    request_key = forms.UUIDField(
+        widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "invalid"), WORN_OUT)
+    )
 
     plan: Plan
     parsed: Recipients
@@ -188,7 +193,10 @@ class ComposeForm(forms.Form):
 
     def renew_key(self) -> None:
         """Give the form a fresh request key, so that sending it again is a new submission."""
-        self.data = {**self.data, "request_key": str(uuid.uuid4())}
+        # A copy that keeps its kind: unpacking a QueryDict gives lists.
+        data: Any = copy(self.data)
+        data["request_key"] = str(uuid.uuid4())
+        self.data = data
 
     @property
     def advanced(self) -> bool:

@@ -201,14 +201,16 @@ class Transition(models.Model):
     """One change of state of a message: when, why, and in which attempt."""
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="transitions")
-    at = models.DateTimeField()
-    state = models.CharField(max_length=11, choices=Message.State)
-    reason = models.CharField(max_length=30, blank=True)
-    detail = models.CharField(max_length=250, blank=True)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(_("when"))
+    state = models.CharField(_("status"), max_length=11, choices=Message.State)
+    reason = models.CharField(_("reason"), max_length=30, blank=True)
+    detail = models.CharField(_("detail"), max_length=250, blank=True)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("by"))
 
     class Meta:
+        verbose_name = _("change of status")
+        verbose_name_plural = _("changes of status")
         ordering = ["pk"]
 
     def __str__(self) -> str:
@@ -227,16 +229,18 @@ class GatewayEvent(models.Model):
         REPORT = "report", _("Report")
         RECEIVED = "received", _("Received message")
 
-    gateway = models.CharField(max_length=40)
-    key = models.CharField(max_length=160)
-    kind = models.CharField(max_length=10, choices=Kind)
-    payload = models.JSONField()
-    stored_at = models.DateTimeField(auto_now_add=True)
-    look_at = models.DateTimeField()
-    applied_at = models.DateTimeField(null=True)
-    result = models.CharField(max_length=20, blank=True)
+    gateway = models.CharField(_("gateway"), max_length=40)
+    key = models.CharField(_("unique key"), max_length=160)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    payload = models.JSONField(_("content"))
+    stored_at = models.DateTimeField(_("stored"), auto_now_add=True)
+    look_at = models.DateTimeField(_("next look"))
+    applied_at = models.DateTimeField(_("applied"), null=True)
+    result = models.CharField(_("result"), max_length=20, blank=True)
 
     class Meta:
+        verbose_name = _("gateway event")
+        verbose_name_plural = _("gateway events")
         constraints = [models.UniqueConstraint(fields=["gateway", "key"], name="gateway_event_once")]
         indexes = [models.Index(F("look_at"), F("id"), name="gateway_event_waiting", condition=Q(applied_at=None))]
 

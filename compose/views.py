@@ -17,6 +17,7 @@ from compose.models import Message, Submission
 from compose.paging import page
 from credits import queries as credit_queries
 from credits.access import MemberRequest, may_send, member_page
+from credits.amounts import format_credits
 from credits.ledger import NotEnoughCredit
 from credits.models import Transfer
 
@@ -29,7 +30,8 @@ FIRST_MESSAGES = 50
 def compose(request: MemberRequest) -> HttpResponse:
     """Composer un message: the landing page."""
     if request.method == "GET":
-        return _compose_page(request, _form(request))
+        # From a conversation: to whom the answer goes.
+        return _compose_page(request, _form(request, to=request.GET.get("to", "")))
     return _send(request)
 
 
@@ -45,11 +47,12 @@ def _send(request: MemberRequest) -> HttpResponse:
         return _compose_page(request, form, quote=quote)
     try:
         submission, _new = services.submit(form.plan.draft, now=timezone.now())
-    except NotEnoughCredit:
-        form.add_error(
-            None,
-            _("There is not enough credit: nothing was sent and nothing was charged. Your message is kept."),
+    except NotEnoughCredit as short:
+        sentence = _(
+            "There is not enough credit: %(missing)s credits are missing. Nothing was sent and nothing was charged; "
+            "your message is kept."
         )
+        form.add_error(None, sentence % {"missing": format_credits(short.missing)})
         return _compose_page(request, form, quote=quote, status=422)
     except services.AlreadySent:
         form.renew_key()
@@ -68,8 +71,8 @@ def _send(request: MemberRequest) -> HttpResponse:
     return redirect("submission", pk=submission.pk)
 
 
-def _form(request: MemberRequest, data: Any = None) -> ComposeForm:
-    return ComposeForm(data, member=request.member, now=timezone.now())
+def _form(request: MemberRequest, data: Any = None, *, to: str = "") -> ComposeForm:
+    return ComposeForm(data, member=request.member, now=timezone.now(), initial={"recipients": to})
 
 
 def _compose_page(

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from credits import ledger, services
+from credits import causes, ledger, services
 from credits.amounts import format_credits
 from credits.models import Account, Book, Member, Rate, Transfer
 from credits.readonly import ReadOnlyAdmin
@@ -174,7 +174,7 @@ class TransferAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("cause"))
     def cause(self, transfer: Transfer) -> str:
-        return f"{transfer.cause_kind} {transfer.cause_key}"
+        return causes.label(transfer.cause_kind, transfer.cause_key)
 
 
 @admin.register(Rate)

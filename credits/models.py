@@ -11,6 +11,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 def validate_time_zone(name: str) -> None:
@@ -137,7 +138,7 @@ class Transfer(models.Model):
     class Verb(models.TextChoices):
         TOP_UP = "top_up", _("Top-up")
         HOLD = "hold", _("Held for sending")
-        CAPTURE = "capture", _("Sent")
+        CAPTURE = "capture", pgettext_lazy("movement of credits", "Sent")
         RELEASE = "release", _("Given back")
         ADJUST = "adjust", _("Correction")
 

@@ -11,6 +11,7 @@ from credits.models import Account
 from senders.models import Sender
 
 NAME = re.compile(r"[A-Za-z0-9 .,&+_-]{1,11}")
+HAS_IT = _("Your account has this sender already. You find it in the list of senders.")
 ASKABLE = [
     (Sender.Kind.ALPHANUMERIC, Sender.Kind.ALPHANUMERIC.label),
     (Sender.Kind.VIRTUAL, Sender.Kind.VIRTUAL.label),
@@ -29,7 +30,8 @@ class SenderRequestForm(forms.Form):
     )
     value = forms.CharField(
         label=_("Sender"),
-        max_length=16,
+        # A number as people write it, with spaces; what is kept of it fits the column.
+        max_length=40,
         help_text=_(
             "A name of 1 to 11 characters (letters without accents, digits, space - . , & + _), or a "
             "mobile number in international format."
@@ -59,7 +61,7 @@ class SenderRequestForm(forms.Form):
         else:
             data["value"] = self._number(value)
         if Sender.objects.filter(account=self.account, value=data["value"], deleted_at=None).exists():
-            self.add_error("value", _("Your account has this sender already. You find it in the list of senders."))
+            self.add_error("value", HAS_IT)
         return data
 
     def _check_name(self, value: str) -> None:

@@ -1,6 +1,7 @@
 """The pages of senders."""
 
 from django.contrib import messages
+from django.db import IntegrityError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -8,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from credits.access import MemberRequest, may_manage, member_page
 from senders import queries, services
-from senders.forms import SenderRequestForm
+from senders.forms import HAS_IT, SenderRequestForm
 from senders.models import Sender
 
 SWITCHES = {"enable": services.enable, "disable": services.disable, "delete": services.delete}
@@ -26,14 +27,19 @@ def senders(request: MemberRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def sender_request(request: MemberRequest) -> HttpResponse:
     """Ask for a sender."""
-    form = SenderRequestForm(request.POST or None, account=request.member.account)
-    if request.method == "POST" and form.is_valid():
-        services.request_sender(account=request.member.account, by=request.user, **form.cleaned_data)
-        messages.success(
-            request,
-            _("Your request was sent. The sender can be used as soon as the administrator has approved it."),
-        )
-        return redirect("senders")
+    form = SenderRequestForm(request.POST if request.method == "POST" else None, account=request.member.account)
+    if form.is_valid():
+        try:
+            services.request_sender(account=request.member.account, by=request.user, **form.cleaned_data)
+        except IntegrityError:
+            # Two clicks at once, each of which found no such sender yet.
+            form.add_error("value", HAS_IT)
+        else:
+            messages.success(
+                request,
+                _("Your request was sent. The sender can be used as soon as the administrator has approved it."),
+            )
+            return redirect("senders")
     return render(request, "senders/request.html", {"form": form}, status=422 if form.errors else 200)
 
 

@@ -10,14 +10,23 @@ from django.utils.module_loading import import_string
 from compose.gateways.base import Gateway
 from smsmanager import environment
 
+# Django's own check, security.W009, wants as many, but a warning stops nobody.
+SHORTEST_KEY = 50
+
 
 @register(Tags.security)
 def production_is_safe(**_rest: Any) -> list[CheckMessage]:
     """In production mode: a secret key, hosts, HTTPS, PostgreSQL and a Redis server, and no debugging."""
     if settings.EMBEDDED:
         return []
+    key = environment.text("SMSMANAGER_SECRET_KEY")
     wanted = [
-        (bool(environment.text("SMSMANAGER_SECRET_KEY")), "SMSMANAGER_SECRET_KEY is not set.", "E001"),
+        (bool(key), "SMSMANAGER_SECRET_KEY is not set.", "E001"),
+        (
+            not key or len(key) >= SHORTEST_KEY,
+            f"SMSMANAGER_SECRET_KEY is shorter than {SHORTEST_KEY} characters: sessions could be forged.",
+            "E007",
+        ),
         (not settings.DEBUG, "SMSMANAGER_DEBUG is on: error pages would show settings and data.", "E002"),
         (
             bool(settings.ALLOWED_HOSTS),

@@ -224,7 +224,8 @@ EMAIL_FILE_PATH = str(DATA_DIR / "mail")
 # --- Static files -------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = environment.text("SMSMANAGER_STATIC_ROOT", str(BASE_DIR / "build" / "static"))
+# Where production collects them; embedded they are served from where they are.
+STATIC_ROOT = environment.text("SMSMANAGER_STATIC_ROOT") or (None if EMBEDDED else str(BASE_DIR / "build" / "static"))
 STATICFILES_DIRS: list[Any] = [
     BASE_DIR / "static",
     # The wheel is a namespace package of files only: css/ and js/.

@@ -17,14 +17,17 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
+from compose.gateways import base as gateways
 from compose.models import Message, MessageClass, Submission
 from compose.planning import Draft
 from compose.queries import outstanding_holds
 from compose.recipients import Recipient, parse_recipients
-from compose.services import submit
+from compose.services import store_events, submit
 from credits import ledger
 from credits import services as credit_services
 from credits.models import Account, Book, Member, Rate, Transfer
+from inbox import services as inbox_services
+from inbox.models import Received
 from senders import queries as sender_queries
 from senders import services as sender_services
 from senders.models import Sender, ShortNumber
@@ -181,3 +184,14 @@ def assert_ledger_adds_up() -> None:
     held = dict(Book.objects.filter(kind=Book.Kind.HELD).exclude(balance=0).values_list("account_id", "balance"))
     assert held == outstanding_holds()
     assert sum(Book.objects.values_list("balance", flat=True)) == 0
+
+
+def received(of: Account, text: str = "Merci !", *, number: str = "+33612345678", when: datetime = NOON) -> Received:
+    """A message that `number` sent to the account's virtual number, stored and applied as a gateway's event is."""
+    to = Sender.objects.filter(account=of, kind=Sender.Kind.VIRTUAL, deleted_at=None).first() or sender(
+        of, mobile(900_000 + of.pk), kind=Sender.Kind.VIRTUAL
+    )
+    event = gateways.Received(key=str(uuid.uuid4()), number=number, to=to.value, text=text, at=when)
+    store_events("default", [event], now=when)
+    inbox_services.apply_waiting(clock=at(when))
+    return Received.objects.get(event__key=event.key)

@@ -22,19 +22,25 @@ class Migration(migrations.Migration):
                     "id",
                     models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
-                ("gateway", models.CharField(max_length=40)),
-                ("key", models.CharField(max_length=160)),
+                ("gateway", models.CharField(max_length=40, verbose_name="gateway")),
+                ("key", models.CharField(max_length=160, verbose_name="unique key")),
                 (
                     "kind",
-                    models.CharField(choices=[("report", "Report"), ("received", "Received message")], max_length=10),
+                    models.CharField(
+                        choices=[("report", "Report"), ("received", "Received message")],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
                 ),
-                ("payload", models.JSONField()),
-                ("stored_at", models.DateTimeField(auto_now_add=True)),
-                ("look_at", models.DateTimeField()),
-                ("applied_at", models.DateTimeField(null=True)),
-                ("result", models.CharField(blank=True, max_length=20)),
+                ("payload", models.JSONField(verbose_name="content")),
+                ("stored_at", models.DateTimeField(auto_now_add=True, verbose_name="stored")),
+                ("look_at", models.DateTimeField(verbose_name="next look")),
+                ("applied_at", models.DateTimeField(null=True, verbose_name="applied")),
+                ("result", models.CharField(blank=True, max_length=20, verbose_name="result")),
             ],
             options={
+                "verbose_name": "gateway event",
+                "verbose_name_plural": "gateway events",
                 "indexes": [
                     models.Index(
                         models.F("look_at"),
@@ -223,7 +229,7 @@ class Migration(migrations.Migration):
                     "id",
                     models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
-                ("at", models.DateTimeField()),
+                ("at", models.DateTimeField(verbose_name="when")),
                 (
                     "state",
                     models.CharField(
@@ -239,11 +245,12 @@ class Migration(migrations.Migration):
                             ("cancelled", "Cancelled"),
                         ],
                         max_length=11,
+                        verbose_name="status",
                     ),
                 ),
-                ("reason", models.CharField(blank=True, max_length=30)),
-                ("detail", models.CharField(blank=True, max_length=250)),
-                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("reason", models.CharField(blank=True, max_length=30, verbose_name="reason")),
+                ("detail", models.CharField(blank=True, max_length=250, verbose_name="detail")),
+                ("attempt", models.PositiveSmallIntegerField(default=0, verbose_name="attempt")),
                 (
                     "by",
                     models.ForeignKey(
@@ -251,6 +258,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
                     ),
                 ),
                 (
@@ -263,6 +271,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "change of status",
+                "verbose_name_plural": "changes of status",
                 "ordering": ["pk"],
             },
         ),

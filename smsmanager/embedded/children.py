@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from smsmanager.embedded import child
 
@@ -119,17 +118,18 @@ class Follower:
 
     def __init__(self, log: Path, show: Callable[[str], None]) -> None:
         self._log, self._show = log, show
-        self._file: IO[bytes] | None = None
+        self._seen = 0
         self._rest = b""
 
     def follow(self) -> None:
         """Show the lines that came since the last call."""
-        if self._file is None:
-            if not self._log.exists():
-                return
-            self._file = self._log.open("rb")
-        if self._log.stat().st_size < self._file.tell():
-            self._file.seek(0)
-        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
+        size = self._log.stat().st_size if self._log.exists() else 0
+        if size == self._seen:
+            return
+        with self._log.open("rb") as file:
+            # Shorter than it was: it was moved aside and begun again.
+            file.seek(self._seen if size > self._seen else 0)
+            *lines, self._rest = (self._rest + file.read()).split(b"\n")
+            self._seen = file.tell()
         for line in lines:
             self._show(line.decode(errors="replace"))

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import phonenumbers
 from babel import Locale
+from babel.dates import get_timezone_location
 from django import template
 from django.utils.translation import get_language
 
@@ -22,6 +23,18 @@ def plain_credits(millis: int | None) -> str:
 def signed_credits(millis: int) -> str:
     """`{{ millis|signed_credits }}`: 12000 is "+12"."""
     return format_credits(millis, signed=True)
+
+
+@register.filter
+def credits_number(millis: int) -> int:
+    """The whole number that has the grammatical number of an amount, for `{% blocktranslate count %}`.
+
+    Languages differ on fractions: English says "1.5 credits", French "1,5 crédit", and the formulas of
+    gettext know whole numbers only. One credit is 1, what is below two is 0, all else 2: right in both.
+    """
+    if abs(millis) == 1000:
+        return 1
+    return 0 if abs(millis) < 2000 else 2
 
 
 @register.filter
@@ -48,3 +61,14 @@ def _country(region: str, language: str) -> str:
     # Babel's names (Unicode CLDR); phonenumbers has its own, at the price of 100 MB in each process.
     name: str = Locale(language).territories.get(region, region)
     return name
+
+
+@register.filter
+def city(zone: str) -> str:
+    """`{{ "Europe/London"|city }}`: the city that names a time zone, in the reader's language: "Londres"."""
+    return _city(zone, (get_language() or "en").split("-")[0])
+
+
+@lru_cache(maxsize=1024)
+def _city(zone: str, language: str) -> str:
+    return get_timezone_location(zone, locale=language, return_city=True)

@@ -1,18 +1,18 @@
 """The page's engine, static/js/segments.js, against compose/segments.py in a real browser."""
 
 import json
-import os
 import random
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Route, sync_playwright
+import pytest
+from playwright.sync_api import Page, Route
 
 from compose.segments import MAX_PARTS, TooLong, segment
 
 SCRIPT = Path(__file__).resolve().parents[2] / "static" / "js" / "segments.js"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+pytestmark = pytest.mark.browser
 
 GSM = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./09:;<=>?¡AZÄÖÑÜ§¿azäöñüà"
 EXTENSION = "\f^{}\\[~]|€"
@@ -67,33 +67,24 @@ def answer(text: str) -> Answer:
     return [result.encoding, list(result.parts), *figures, forced]
 
 
-def answers_of_the_browser(expression: str, argument: object) -> Any:
+def answers_of_the_browser(page: Page, expression: str, argument: object) -> Any:
     """What the page's function answers; one JSON text each way, which is quicker than value by value."""
 
     def serve(route: Route) -> None:
         if route.request.url.endswith("/segments.js"):
-            route.fulfill(
-                body=SCRIPT.read_text(encoding="utf-8"), content_type="text/javascript; charset=utf-8"
-            )
+            route.fulfill(body=SCRIPT.read_text(encoding="utf-8"), content_type="text/javascript; charset=utf-8")
         else:
-            route.fulfill(
-                body="<!doctype html><title>segments</title>", content_type="text/html; charset=utf-8"
-            )
+            route.fulfill(body="<!doctype html><title>segments</title>", content_type="text/html; charset=utf-8")
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            page = browser.new_page()
-            page.route("**/*", serve)
-            page.goto("http://segments.test/")
-            return json.loads(page.evaluate(expression, json.dumps(argument)))
-        finally:
-            browser.close()
+    page.route("**/*", serve)
+    page.goto("http://localhost/")
+    return json.loads(page.evaluate(expression, json.dumps(argument)))
 
 
-def test_the_browser_and_the_server_split_every_text_alike() -> None:
+def test_the_browser_and_the_server_split_every_text_alike(page: Page) -> None:
     texts = generated_texts(4000)
     found = answers_of_the_browser(
+        page,
         """async (given) => {
             const texts = JSON.parse(given);
             const { segment } = await import("/segments.js");
@@ -110,7 +101,7 @@ def test_the_browser_and_the_server_split_every_text_alike() -> None:
         assert theirs == answer(text), ascii(text)
 
 
-def test_the_browser_and_the_server_replace_the_same_lone_surrogates() -> None:
+def test_the_browser_and_the_server_replace_the_same_lone_surrogates(page: Page) -> None:
     """The surrogates travel as numbers, so that no transport replaces them on the way."""
     texts = [
         "a\ud83d",
@@ -121,6 +112,7 @@ def test_the_browser_and_the_server_replace_the_same_lone_surrogates() -> None:
         "\ud83d\ude00" * 36,
     ]
     found = answers_of_the_browser(
+        page,
         """async (given) => {
             const texts = JSON.parse(given);
             const { segment } = await import("/segments.js");

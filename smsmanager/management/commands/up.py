@@ -110,7 +110,12 @@ class Command(BaseCommand):
                     )
                     self.say("")
                     self.say(f"  {self.style.SUCCESS('Ready')}   {self.style.HTTP_INFO(address)}")
-                    for line in ["", *sign_in, "", f"Ctrl-C stops everything. Logs: {data_dir / 'logs'}"]:
+                    for line in [
+                        "",
+                        *sign_in,
+                        *([""] if sign_in else []),
+                        f"Ctrl-C stops everything. Logs: {data_dir / 'logs'}",
+                    ]:
                         self.say(f"  {line}")
                     supervisor.watch()
                 except Stopped:

@@ -1,0 +1,66 @@
+"""What the browser tests do on every page: sign in, wait for something, read the balance."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from smsmanager.demo import PASSWORD
+from tests.fixtures.instances import Running, until
+
+# The two languages of the pages: what the tests look for, as a person reads it.
+WORDS = {
+    "fr-FR": {
+        "compose": "Composer un message",
+        "received": "SMS reçus",
+        "scheduled": "SMS planifiés",
+        "pool": "Numéro court permettant la réponse",
+        "send": "Envoyer",
+        "advanced": "Options avancées",
+        "later": "Envoi différé",
+        "delivered": "Délivré",
+        "cancelled": "Annulé",
+    },
+    "en-GB": {
+        "compose": "Write a message",
+        "received": "Received SMS",
+        "scheduled": "Scheduled SMS",
+        "pool": "Short number that can be answered",
+        "send": "Send",
+        "advanced": "Advanced options",
+        "later": "Send later",
+        "delivered": "Delivered",
+        "cancelled": "Cancelled",
+    },
+}
+
+
+def sign_in(page: Page, running: Running, name: str = "claire") -> None:
+    """Sign in with the demonstration's password, from the landing page."""
+    page.goto(f"{running.url}/")
+    page.locator("[name=username]").fill(name)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("main button[type=submit], form button[type=submit]").last.click()
+    expect(page.locator("[name=recipients]")).to_be_visible()
+
+
+def balance(page: Page) -> str:
+    """The balance at the top of the page, as it is written."""
+    return page.locator("#balance strong").inner_text()
+
+
+def reload_until(page: Page, look: Callable[[], bool], otherwise: str) -> None:
+    """Load the page again until `look` says yes."""
+
+    def again() -> bool:
+        page.reload()
+        return look()
+
+    until(again, 30, otherwise)
+
+
+def number_of(url: str) -> int:
+    """The id at the end of an address."""
+    found = re.search(r"/(\d+)/$", url)
+    assert found, url
+    return int(found[1])

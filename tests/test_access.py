@@ -1,0 +1,241 @@
+"""Every address, tried by everybody: who gets in, who is turned away, and how."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, reverse
+
+from compose.models import Message
+from credits.models import Account, Member
+from inbox.models import Received
+from senders.models import Sender
+from smsmanager.urls import urlpatterns
+from tests import factories
+from tests.pages import browser_of, read, sentence
+
+PEOPLE = ("owner", "sender", "reader", "stranger", "outsider", "nobody")
+# Where those are sent who are not signed in, or are members of no account.
+SIGN_IN, NO_ACCOUNT = "sign-in", "no account"
+Answer = int | str
+
+
+@dataclass
+class Scene:
+    """An account with one of everything, and six people in front of it."""
+
+    account: Account
+    people: dict[str, User | None]
+    sent: Message
+    waiting: Message
+    received: Received
+    name: Sender
+
+    def arguments(self, name: str) -> dict[str, str | int]:
+        """What the address `name` needs, all of it of the account."""
+        needed: dict[str, dict[str, str | int]] = {
+            "message": {"pk": self.sent.pk},
+            "submission": {"pk": self.sent.submission_id},
+            "cancel_submission": {"pk": self.waiting.submission_id},
+            "cancel_message": {"pk": self.waiting.pk},
+            "conversation": {"pk": self.received.pk},
+            "sender_switch": {"pk": self.name.pk, "verb": "disable"},
+            "password_reset_confirm": {"uidb64": "MQ", "token": "set-password"},
+        }
+        return needed.get(name, {})
+
+    def things(self) -> list[tuple[str, ...]]:
+        """What nobody may change who is turned away."""
+        found = [(str(pk), state) for pk, state in Message.objects.order_by("pk").values_list("pk", "state")]
+        found += [(str(pk), status) for pk, status in Sender.objects.order_by("pk").values_list("pk", "status")]
+        return [*found, tuple(map(str, Sender.objects.filter(deleted_at=None).values_list("pk", flat=True)))]
+
+
+@dataclass(frozen=True)
+class Door:
+    """An address, how it is asked for, and the answer for each of PEOPLE."""
+
+    name: str
+    method: str
+    answers: tuple[Answer, ...]
+    data: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}"
+
+
+def door(name: str, method: str, *answers: Answer, **data: str) -> Door:
+    assert len(answers) == len(PEOPLE)
+    return Door(name, method, answers, data)
+
+
+MEMBERS = (200, 200, 200, 200, NO_ACCOUNT, SIGN_IN)
+MINE = (200, 200, 200, 404, NO_ACCOUNT, SIGN_IN)
+WRITES = (302, 302, 403, 404, NO_ACCOUNT, SIGN_IN)
+SIGNED_IN = (200, 200, 200, 200, 200, SIGN_IN)
+ANYBODY = (200, 200, 200, 200, 200, 200)
+DOORS = [
+    door("compose", "GET", *MEMBERS),
+    door("compose", "POST", 422, 422, 403, 422, NO_ACCOUNT, SIGN_IN),
+    door("quote", "POST", 200, 200, 403, 200, NO_ACCOUNT, SIGN_IN),
+    door("sent", "GET", *MEMBERS),
+    door("message", "GET", *MINE),
+    door("submission", "GET", *MINE),
+    door("cancel_submission", "POST", *WRITES),
+    door("scheduled", "GET", *MEMBERS),
+    door("cancel_message", "POST", *WRITES),
+    door("received", "GET", *MEMBERS),
+    door("conversation", "GET", *MINE),
+    door("senders", "GET", *MEMBERS),
+    door("sender_request", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
+    door("sender_request", "POST", 422, 403, 403, 422, NO_ACCOUNT, SIGN_IN),
+    door("sender_switch", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("credits", "GET", *MEMBERS),
+    door("switch_account", "POST", 302, 302, 302, 404, 404, SIGN_IN, account="mine"),
+    door("profile", "GET", *MEMBERS),
+    door("profile", "POST", 302, 302, 302, 302, NO_ACCOUNT, SIGN_IN, mobile=""),
+    door("no_account", "GET", 302, 302, 302, 302, 200, SIGN_IN),
+    door("login", "GET", 302, 302, 302, 302, 302, 200),
+    door("logout", "POST", 302, 302, 302, 302, 302, 302),
+    door("password_change", "GET", *SIGNED_IN),
+    door("password_change_done", "GET", *SIGNED_IN),
+    door("password_reset", "GET", *ANYBODY),
+    door("password_reset_done", "GET", *ANYBODY),
+    door("password_reset_confirm", "GET", *ANYBODY),
+    door("password_reset_complete", "GET", *ANYBODY),
+    door("set_language", "POST", 302, 302, 302, 302, 302, 302, language="en"),
+    door("theme", "POST", 302, 302, 302, 302, 302, 302, theme="dark"),
+    door("healthz", "GET", *ANYBODY),
+]
+ONLY_POST = sorted({d.name for d in DOORS} - {d.name for d in DOORS if d.method == "GET"})
+
+
+@pytest.fixture
+def scene(db: None) -> Iterator[Scene]:
+    with time_machine.travel(factories.NOON, tick=False):
+        factories.pool()
+        account = factories.account()
+        name = factories.sender(account)
+        members = {
+            role.value: factories.member(account, role).user for role in (Member.Role.SENDER, Member.Role.READER)
+        }
+        people: dict[str, User | None] = {
+            "owner": factories.owner(account),
+            **members,
+            "stranger": factories.owner(factories.account(name="Clinique du Parc")),
+            "outsider": factories.user(),
+            "nobody": None,
+        }
+        later = factories.NOON.replace(month=12)
+        yield Scene(
+            account=account,
+            people=people,
+            sent=factories.message(account, by=name),
+            waiting=factories.message(account, by=name, deferred_to=later),
+            received=factories.received(account),
+            name=name,
+        )
+
+
+def ask(door: Door, scene: Scene, person: str) -> tuple[Answer, Client, str]:
+    """How the door answers this person: a status, or where they are sent instead."""
+    browser = browser_of(scene.people[person])
+    data = {name: str(scene.account.pk) if value == "mine" else value for name, value in door.data.items()}
+    address = reverse(door.name, kwargs=scene.arguments(door.name))
+    answer = browser.get(address) if door.method == "GET" else browser.post(address, data)
+    to = answer.headers.get("Location", "")
+    if to == f"{reverse('login')}?next={address}":
+        return SIGN_IN, browser, ""
+    if answer.status_code == 302 and to == reverse("no_account"):
+        return NO_ACCOUNT, browser, ""
+    return answer.status_code, browser, sentence(read(answer)) if answer.status_code in (403, 404) else ""
+
+
+def _names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            assert pattern.name, f"{pattern.pattern} has no name"
+            yield pattern.name
+        elif pattern.app_name != "admin":
+            yield from _names(pattern.url_patterns)
+
+
+def test_every_address_has_its_doors_in_this_file() -> None:
+    assert sorted(_names(urlpatterns)) == sorted({door.name for door in DOORS})
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_each_person_gets_the_answer_that_their_role_deserves(scene: Scene, door: Door) -> None:
+    before = scene.things()
+    # Those who may change something come last.
+    for person, expected in reversed(list(zip(PEOPLE, door.answers, strict=True))):
+        answer, _browser, said = ask(door, scene, person)
+        assert answer == expected, person
+        if answer in (403, 404, SIGN_IN, NO_ACCOUNT):
+            assert scene.things() == before, person
+        if answer == 403:
+            assert "Nothing was changed." in said
+        if answer == 404:
+            assert len(said.split()) > 8, f"{person} is told only: {said}"
+
+
+@pytest.mark.parametrize("name", ONLY_POST)
+def test_an_address_that_changes_something_is_never_got(scene: Scene, name: str) -> None:
+    before = scene.things()
+    answer = browser_of(scene.people["owner"]).get(reverse(name, kwargs=scene.arguments(name)))
+    if name == "set_language":
+        # Django's own view: a GET goes back and changes nothing.
+        assert answer.status_code == 302
+        assert "django_language" not in answer.cookies
+    else:
+        assert answer.status_code == 405
+    assert scene.things() == before
+
+
+@pytest.mark.parametrize("verb", ["enable", "disable", "delete"])
+@pytest.mark.parametrize("person", ["sender", "reader", "stranger", "outsider", "nobody"])
+def test_only_an_owner_changes_a_sender_whatever_the_verb(scene: Scene, person: str, verb: str) -> None:
+    before = scene.things()
+    address = reverse("sender_switch", kwargs={"pk": scene.name.pk, "verb": verb})
+    assert browser_of(scene.people[person]).post(address).status_code in (302, 403, 404)
+    assert scene.things() == before
+
+
+def test_the_lists_of_a_stranger_show_nothing_of_the_account(scene: Scene) -> None:
+    browser = browser_of(scene.people["stranger"])
+    for name in ("compose", "sent", "scheduled", "received", "senders", "credits"):
+        page = browser.get(reverse(name)).content.decode()
+        assert "BoulMartin" not in page
+        assert "6 12 34 56 78" not in page
+        assert scene.account.name not in page
+
+
+def test_a_reader_sees_the_compose_page_but_can_press_nothing_on_it(scene: Scene) -> None:
+    page = read(browser_of(scene.people["reader"]).get(reverse("compose")))
+    assert "You are a reader of this account" in sentence(page)
+    form = page.one("form", action=reverse("compose"), method="post")
+    assert all("disabled" in button.attributes for button in form.all("button", type="submit"))
+
+
+def test_a_reader_is_offered_no_button_that_would_be_refused(scene: Scene) -> None:
+    browser = browser_of(scene.people["reader"])
+    for name in ("sent", "message", "submission", "scheduled", "received", "conversation", "senders", "credits"):
+        page = read(browser.get(reverse(name, kwargs=scene.arguments(name))))
+        assert page.one("main").all("form", method="post") == [], name
+
+
+def test_who_leaves_an_account_sees_no_more_of_it_at_once(scene: Scene) -> None:
+    browser = browser_of(scene.people["sender"])
+    address = reverse("message", kwargs={"pk": scene.sent.pk})
+    assert browser.get(address).status_code == 200
+    Member.objects.filter(user=scene.people["sender"]).delete()
+    assert browser.get(address).headers["Location"] == reverse("no_account")
+
+
+def test_an_administrator_who_is_no_member_reads_no_account(scene: Scene) -> None:
+    browser = browser_of(factories.user(superuser=True))
+    address = reverse("message", kwargs={"pk": scene.sent.pk})
+    assert browser.get(address).headers["Location"] == reverse("no_account")

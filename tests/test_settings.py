@@ -1,0 +1,91 @@
+"""`manage.py check --deploy` refuses each unsafe production setting by its name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.fixtures.databases import child_environ
+
+SAFE = {
+    "SMSMANAGER_MODE": "production",
+    "SMSMANAGER_SECRET_KEY": "vL0r7mYx1nQ9bT4kWc6sZ2pJ8dHf3gRaUeXoNiKqMtBySwVz5C",
+    "SMSMANAGER_ALLOWED_HOSTS": "sms.example.org",
+    "REDIS_URL": "redis://redis.example.org:6379/0",
+    "DATABASE_URL": "postgres://sms:secret@db.example.org/sms",
+}
+
+
+def check(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py check --deploy` with the safe settings and these changes to them."""
+    inherited = {name: value for name, value in child_environ().items() if not name.startswith("SMSMANAGER_")}
+    environ = inherited | SAFE | {"SMSMANAGER_DATA_DIR": str(tmp_path / "data")} | changes
+    return subprocess.run(
+        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "check", "--deploy"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_safe_production_installation_passes_without_a_word(tmp_path: Path) -> None:
+    done = check(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "name"),
+    [
+        ({"SMSMANAGER_SECRET_KEY": ""}, "smsmanager.E001", "SMSMANAGER_SECRET_KEY is not set"),
+        ({"SMSMANAGER_SECRET_KEY": "short"}, "smsmanager.E007", "SMSMANAGER_SECRET_KEY is shorter"),
+        ({"SMSMANAGER_DEBUG": "yes"}, "smsmanager.E002", "SMSMANAGER_DEBUG"),
+        ({"SMSMANAGER_ALLOWED_HOSTS": ""}, "smsmanager.E003", "SMSMANAGER_ALLOWED_HOSTS is empty"),
+        ({"SMSMANAGER_ALLOWED_HOSTS": "*"}, "smsmanager.E004", "SMSMANAGER_ALLOWED_HOSTS allows every"),
+        ({"REDIS_URL": ""}, "smsmanager.E005", "REDIS_URL"),
+        ({"DATABASE_URL": ""}, "smsmanager.E006", "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:////tmp/sms.sqlite3"}, "smsmanager.E006", "DATABASE_URL"),
+    ],
+)
+def test_an_unsafe_production_setting_is_refused_by_its_name(
+    tmp_path: Path, changes: dict[str, str], code: str, name: str
+) -> None:
+    if changes.get("DATABASE_URL"):
+        changes = {"DATABASE_URL": f"sqlite:///{tmp_path / 'sms.sqlite3'}"}
+    done = check(tmp_path, **changes)
+    assert done.returncode == 1
+    assert code in done.stderr
+    assert name in done.stderr
+
+
+def test_production_without_https_is_warned_about_by_name(tmp_path: Path) -> None:
+    done = check(tmp_path, SMSMANAGER_HTTPS="no")
+    assert done.returncode == 0
+    assert "smsmanager.W001" in done.stderr
+    assert "SMSMANAGER_HTTPS" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SMSMANAGER_MODE", "prod"), ("SMSMANAGER_DEBUG", "maybe"), ("SMSMANAGER_VALIDITY_HOURS", "two days")],
+)
+def test_a_variable_that_makes_no_sense_is_refused_with_its_name_and_value(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    done = check(tmp_path, **{name: value})
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert "BadEnvironment" in said
+    assert name in said
+    assert repr(value) in said
+
+
+def test_the_embedded_mode_needs_no_setting_at_all(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(SAFE, "")
+    done = check(tmp_path, **nothing)
+    assert done.returncode == 0
+    assert "smsmanager." not in done.stderr

@@ -1,0 +1,407 @@
+"""Submitting and cancelling: what it costs, when it leaves, who is refused, and that a click counts once."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from compose import dispatch
+from compose.models import Message, Submission
+from compose.planning import Refused, plan
+from compose.queries import counts, quote, scheduled, sent
+from compose.recipients import Recipient
+from compose.services import AlreadySent, cancel, cancel_submission, submit
+from credits.ledger import NotEnoughCredit
+from credits.models import Account, Transfer
+from senders import services as sender_services
+from senders.models import Sender
+from tests import factories
+from tests.factories import NOON, assert_ledger_adds_up, at, balances
+from tests.fixtures.databases import FreshDatabase
+from tests.gateways_for_tests import scripted_gateway
+from tests.threads import at_once
+
+SUNDAY = datetime(2026, 11, 22, 10, tzinfo=UTC)
+CHRISTMAS = datetime(2026, 12, 25, 10, tzinfo=UTC)
+State = Message.State
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    """An account with 100 credits."""
+    return factories.account()
+
+
+def refusal(account: Account, *, now: datetime = NOON, **typed: Any) -> Refused:
+    """Why this draft is refused; nothing was written and nothing held."""
+    with pytest.raises(Refused) as refused:
+        submit(factories.draft(account, **typed), now=now)
+    assert not Submission.objects.exists()
+    assert balances(account) == {"available": 100_000, "held": 0, "spent": 0}
+    return refused.value
+
+
+# Price
+
+
+@pytest.mark.parametrize(
+    ("body", "parts"), [("a" * 160, 1), ("a" * 161, 2), ("€" * 81, 2), ("ê" * 70, 1), ("ê" * 71, 2)]
+)
+def test_the_price_is_the_number_of_parts_times_the_rate(account: Account, body: str, parts: int) -> None:
+    submission = factories.submission(account, body=body)
+    assert (submission.parts, submission.price) == (parts, parts * 1_000)
+    assert balances(account) == {"available": 100_000 - parts * 1_000, "held": parts * 1_000, "spent": 0}
+    assert_ledger_adds_up()
+
+
+def test_each_recipient_is_priced_by_the_rate_of_its_destination(account: Account) -> None:
+    factories.rate("IN", 400)
+    factories.rate("RE", 2_500)
+    submission = factories.submission(account, to="0612345678, +919876543210, +262692123456", body="a" * 161)
+    prices = dict(submission.messages.values_list("region", "price"))
+    assert prices == {"FR": 2_000, "IN": 800, "RE": 5_000}
+    assert submission.price == 7_800
+    assert Transfer.objects.get(key=f"hold:{submission.pk}").amount == 7_800
+    assert_ledger_adds_up()
+
+
+def test_a_rate_counts_from_its_date_on(account: Account) -> None:
+    factories.rate("FR", 500)
+    factories.rate("FR", 700, valid_from=NOON)
+    assert factories.message(account, now=NOON - timedelta(seconds=1)).price == 500
+    assert factories.message(account, now=NOON).price == 700
+
+
+def test_a_deferred_message_costs_what_holds_at_its_moment(account: Account) -> None:
+    factories.rate("FR", 700, valid_from=NOON + timedelta(days=1))
+    assert factories.message(account, deferred_to=NOON + timedelta(hours=1)).price == 1_000
+    assert factories.message(account, deferred_to=NOON + timedelta(days=2)).price == 700
+
+
+def test_the_quote_says_what_submitting_then_does(account: Account) -> None:
+    draft = factories.draft(account, to=3, body="a" * 161, commercial=True)
+    said = quote(plan(draft, now=SUNDAY), duplicates=0)
+    submission, _new = submit(draft, now=SUNDAY)
+    assert (said.price, said.parts, said.sms, said.text) == (submission.price, submission.parts, 6, submission.text)
+    assert said.balance_after == balances(account)["available"]
+    [wave] = said.departures
+    assert {(wave.at, wave.count)} == {(message.send_at, 3) for message in submission.messages.all()}
+    assert wave.postponed
+    assert not said.now
+
+
+def test_the_quote_says_how_much_is_missing(account: Account) -> None:
+    said = quote(plan(factories.draft(account, to=101), now=NOON), duplicates=0)
+    assert (said.missing, said.balance_after) == (1_000, -1_000)
+
+
+# The STOP clause
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "clause"),
+    [
+        (Sender.Kind.ALPHANUMERIC, "BoulMartin", "\nSTOP:36111"),
+        (Sender.Kind.NUMERIC, "+33612345699", "\nSTOP:36111"),
+        (Sender.Kind.VIRTUAL, "+33937000001", ""),
+    ],
+)
+def test_a_commercial_message_carries_the_clause_where_nobody_can_answer(
+    account: Account, kind: str, value: str, clause: str
+) -> None:
+    sender = factories.sender(account, value, kind=kind)
+    assert factories.submission(account, by=sender, commercial=True).text == f"Bonjour{clause}"
+    assert factories.submission(account, by=sender, commercial=False).text == "Bonjour"
+
+
+def test_a_message_from_the_pool_carries_no_clause(account: Account) -> None:
+    assert factories.submission(account, by=factories.pool(), commercial=True).text == "Bonjour"
+
+
+@pytest.mark.parametrize(("length", "parts"), [(149, 1), (150, 2)])
+def test_the_clause_is_counted_and_paid(account: Account, length: int, parts: int) -> None:
+    assert factories.submission(account, body="a" * length, commercial=True).price == parts * 1_000
+
+
+# When it leaves
+
+
+def test_a_message_leaves_at_once(account: Account) -> None:
+    message = factories.message(account)
+    assert (message.send_at, message.postponed_by) == (NOON, "")
+    assert message.valid_until == NOON + timedelta(hours=48)
+
+
+@pytest.mark.parametrize(
+    ("now", "opens"),
+    [
+        (SUNDAY, datetime(2026, 11, 23, 7, tzinfo=UTC)),
+        (CHRISTMAS, datetime(2026, 12, 26, 7, tzinfo=UTC)),
+        (NOON.replace(hour=19), datetime(2026, 11, 25, 7, tzinfo=UTC)),
+    ],
+    ids=["sunday", "christmas", "20:00 in Paris"],
+)
+def test_a_commercial_message_outside_its_window_is_postponed_to_the_next_opening(
+    account: Account, now: datetime, opens: datetime
+) -> None:
+    message = factories.message(account, now=now, commercial=True)
+    assert (message.send_at, message.postponed_by) == (opens, "window")
+    assert message.valid_until == opens + timedelta(hours=48)
+    assert factories.message(account, now=now, commercial=False).send_at == now
+
+
+def test_the_window_is_that_of_each_recipient(account: Account) -> None:
+    evening = NOON.replace(hour=18, minute=30)  # 19:30 in Paris, 22:30 in La Réunion
+    submission = factories.submission(account, now=evening, commercial=True, to="0612345678, +262692123456")
+    assert dict(submission.messages.values_list("region", "send_at")) == {
+        "FR": evening,
+        "RE": datetime(2026, 11, 25, 4, tzinfo=UTC),
+    }
+
+
+def test_an_installation_without_the_window_sends_at_any_hour(account: Account, settings: Any) -> None:
+    settings.SMS_COMMERCIAL_WINDOW = False
+    assert factories.message(account, now=SUNDAY, commercial=True).send_at == SUNDAY
+
+
+def test_a_deferred_message_is_kept_as_an_instant_with_the_zone_it_was_chosen_in(account: Account) -> None:
+    chosen = NOON + timedelta(days=3)
+    submission = factories.submission(account, deferred_to=chosen)
+    assert (submission.deferred_to, submission.time_zone) == (chosen, "Europe/Paris")
+    assert submission.messages.get().send_at == chosen
+
+
+@pytest.mark.parametrize("late_by", [timedelta(0), timedelta(seconds=1), timedelta(days=400)])
+def test_a_moment_that_is_past_is_refused(account: Account, late_by: timedelta) -> None:
+    assert refusal(account, deferred_to=NOON - late_by).field == "time"
+
+
+def test_a_moment_beyond_a_year_is_refused_even_at_the_end_of_the_calendar(account: Account) -> None:
+    assert refusal(account, deferred_to=datetime(9999, 12, 31, 23, 59, tzinfo=UTC)).field == "date"
+    assert refusal(account, deferred_to=NOON + timedelta(days=366, seconds=1)).field == "date"
+
+
+# Who and what is refused
+
+
+def test_a_number_typed_twice_gets_the_message_once(account: Account) -> None:
+    submission = factories.submission(account, to="0612345678, +33612345678, 06 12 34 56 78")
+    assert (submission.recipients, submission.price) == (1, 1_000)
+
+
+def test_a_draft_that_names_a_number_twice_sends_it_once(account: Account) -> None:
+    twice = [Recipient("+33612345678", "FR", "0612345678"), Recipient("+33612345678", "FR", "+33612345678")]
+    draft = factories.draft(account)
+    submission, _new = submit(type(draft)(**(vars(draft) | {"recipients": twice})), now=NOON)
+    assert (submission.recipients, submission.messages.count(), submission.price) == (1, 1, 1_000)
+    assert_ledger_adds_up()
+
+
+def test_nobody_to_send_to_is_refused(account: Account) -> None:
+    assert refusal(account, to=0).field == "recipients"
+
+
+@pytest.mark.parametrize("body", ["", "  \n\t ", "\u00a0\u202f"])
+def test_a_text_of_spaces_is_refused(account: Account, body: str) -> None:
+    assert refusal(account, body=body).field == "text"
+
+
+@pytest.mark.parametrize("body", ["a" * 1225, "ê" * 537, "a" * 1_000_000], ids=["9 parts", "9 parts UCS-2", "1 MB"])
+def test_a_text_above_the_accounts_limit_is_refused(account: Account, body: str) -> None:
+    refused = refusal(account, body=body)
+    assert refused.field == "text"
+    assert "8" in str(refused.sentence)
+
+
+@pytest.mark.parametrize("body", ["a" * 39_016, "ê" * 20_000], ids=["GSM", "UCS-2"])
+def test_a_text_above_the_limit_of_the_standard_is_refused_by_an_account_that_sends_all_255(
+    db: None, body: str
+) -> None:
+    assert refusal(factories.account(max_parts=255), body=body).field == "text"
+
+
+@pytest.mark.parametrize("status", [Sender.Status.WAITING, Sender.Status.DISABLED, Sender.Status.REFUSED])
+def test_a_sender_that_is_not_enabled_is_refused(account: Account, status: str) -> None:
+    assert refusal(account, by=factories.sender(account, status=status)).field == "sender"
+
+
+def test_a_deleted_sender_is_refused(account: Account) -> None:
+    sender = factories.sender(account)
+    sender_services.delete(sender)
+    assert refusal(account, by=sender).field == "sender"
+
+
+def test_a_sender_of_another_account_is_refused(account: Account) -> None:
+    assert refusal(account, by=factories.sender(factories.account())).field == "sender"
+
+
+def test_a_class_that_the_gateway_does_not_declare_is_refused(account: Account) -> None:
+    with scripted_gateway(classes=["standard"]):
+        assert refusal(account, message_class="flash").field == "message_class"
+
+
+def test_without_enough_credit_nothing_is_kept(account: Account) -> None:
+    with pytest.raises(NotEnoughCredit) as refused:
+        factories.submission(account, to=101)
+    assert refused.value.missing == 1_000
+    assert not Submission.objects.exists()
+    assert not Message.objects.exists()
+    assert balances(account) == {"available": 100_000, "held": 0, "spent": 0}
+    assert_ledger_adds_up()
+
+
+# One click, one submission
+
+
+def test_the_same_draft_with_the_same_key_is_sent_once(account: Account) -> None:
+    draft = factories.draft(account)
+    first, new = submit(draft, now=NOON)
+    again, newer = submit(draft, now=NOON + timedelta(seconds=2))
+    assert (new, newer, again) == (True, False, first)
+    assert Message.objects.count() == 1
+    assert_ledger_adds_up()
+
+
+def test_the_second_click_is_answered_after_the_moment_has_come_and_the_credits_are_gone(account: Account) -> None:
+    draft = factories.draft(account, to=100, deferred_to=NOON + timedelta(hours=1))
+    first, _new = submit(draft, now=NOON)
+    assert submit(draft, now=NOON + timedelta(hours=2)) == (first, False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"body": "Bonsoir"}, {"to": "0612345679"}, {"commercial": True}, {"message_class": "flash"}],
+    ids=["text", "recipient", "commercial", "class"],
+)
+def test_the_same_key_for_another_draft_says_so_and_sends_nothing(account: Account, other: dict[str, Any]) -> None:
+    key = uuid.uuid4()
+    first = factories.submission(account, request_key=key)
+    with pytest.raises(AlreadySent) as refused:
+        factories.submission(account, request_key=key, **other)
+    assert refused.value.submission == first
+    assert Submission.objects.count() == 1
+    assert_ledger_adds_up()
+
+
+def test_the_key_of_another_account_is_no_key_of_ours(account: Account) -> None:
+    key = uuid.uuid4()
+    factories.submission(account, request_key=key)
+    factories.submission(factories.account(), request_key=key)
+    assert Submission.objects.count() == 2
+
+
+def test_two_clicks_at_the_same_time_send_once(fresh_database: FreshDatabase) -> None:
+    account = factories.account()
+    draft = factories.draft(account)
+    results = at_once([lambda: submit(draft, now=NOON)] * 6)
+    assert sorted(new for _submission, new in results) == [False] * 5 + [True]
+    assert len({submission.pk for submission, _new in results}) == 1
+    assert balances(account)["held"] == 1_000
+    assert_ledger_adds_up()
+
+
+def test_two_drafts_with_one_key_at_the_same_time_send_one_and_refuse_the_other(fresh_database: FreshDatabase) -> None:
+    account = factories.account()
+    key = uuid.uuid4()
+    drafts = [factories.draft(account, body=body, request_key=key) for body in ("Bonjour", "Bonsoir")]
+    results = at_once([lambda draft=draft: submit(draft, now=NOON) for draft in drafts])  # type: ignore[misc]
+    assert sorted(isinstance(result, AlreadySent) for result in results) == [False, True]
+    assert Submission.objects.count() == 1
+    assert_ledger_adds_up()
+
+
+# Cancelling
+
+
+def test_a_cancelled_message_gives_its_credits_back(account: Account) -> None:
+    message = factories.message(account, deferred_to=NOON + timedelta(days=1))
+    person = factories.owner(account)
+    assert cancel(account, [message.pk], by=person, now=NOON) == 1
+    message.refresh_from_db()
+    assert (message.state, message.reason, message.final_at) == (State.CANCELLED, "cancelled", NOON)
+    assert message.hold_ended_by is not None
+    assert (message.hold_ended_by.verb, message.hold_ended_by.by) == ("release", person)
+    assert balances(account) == {"available": 100_000, "held": 0, "spent": 0}
+    assert_ledger_adds_up()
+
+
+def test_cancelling_twice_gives_back_once(account: Account) -> None:
+    message = factories.message(account)
+    assert [cancel(account, [message.pk], by=None, now=NOON) for _time in range(2)] == [1, 0]
+    assert balances(account)["available"] == 100_000
+
+
+def test_cancelling_a_submission_leaves_alone_what_has_left(account: Account) -> None:
+    submission = factories.submission(account, to=4)
+    with scripted_gateway():
+        claim, _moved = dispatch.claim_due(clock=at(NOON), size=1)
+    assert claim is not None
+    assert cancel_submission(submission, by=None, now=NOON) == 3
+    assert {one.state: one.total for one in counts(submission)} == {"sending": 1, "cancelled": 3}
+    assert balances(account) == {"available": 99_000, "held": 1_000, "spent": 0}
+    assert_ledger_adds_up()
+
+
+def test_nobody_cancels_the_message_of_another_account(account: Account) -> None:
+    message = factories.message(account)
+    assert cancel(factories.account(), [message.pk], by=None, now=NOON) == 0
+    message.refresh_from_db()
+    assert message.state == State.SCHEDULED
+
+
+def test_a_message_is_either_cancelled_or_claimed(fresh_database: FreshDatabase) -> None:
+    account = factories.account()
+    with scripted_gateway() as gateway:
+        for _round in range(5):
+            submission = factories.submission(account, to=10)
+            pks = list(submission.messages.values_list("pk", flat=True))
+            cancelled, sent_now, more = at_once(
+                [
+                    lambda pks=pks: cancel(account, pks, by=None, now=NOON),  # type: ignore[misc]
+                    lambda: dispatch.dispatch_due(clock=at(NOON)),
+                    lambda pks=pks: cancel(account, pks, by=None, now=NOON),  # type: ignore[misc]
+                ]
+            )
+            # What the claim skipped because the cancelling held it is cancelled, so each has one end.
+            assert cancelled + sent_now + more == 10
+            states = set(submission.messages.values_list("state", flat=True))
+            assert states <= {State.CANCELLED, State.ACCEPTED}
+            assert submission.messages.filter(state=State.ACCEPTED).count() == sent_now
+        assert len(gateway.sent) == Message.objects.filter(state=State.ACCEPTED).count()
+    assert_ledger_adds_up()
+
+
+# The pages' lists
+
+
+def test_a_message_is_planned_until_its_moment_and_sent_from_then_on(account: Account) -> None:
+    later = factories.message(account, deferred_to=NOON + timedelta(hours=1))
+    assert list(scheduled(account, now=NOON)) == [later]
+    assert list(sent(account, now=NOON)) == []
+    assert list(scheduled(account, now=NOON + timedelta(hours=1))) == []
+    assert list(sent(account, now=NOON + timedelta(hours=1))) == [later]
+
+
+def test_a_cancelled_message_is_among_those_sent(account: Account) -> None:
+    later = factories.message(account, deferred_to=NOON + timedelta(hours=1))
+    cancel(account, [later.pk], by=None, now=NOON)
+    assert list(sent(account, now=NOON)) == [later]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("06 12 34", 1), ("+33612", 1), ("0033612", 1), ("jour", 1), ("0", 0), ("00", 0), ("9999", 0), ("%", 0)],
+)
+def test_sent_messages_are_found_by_number_as_typed_or_kept_and_by_text(
+    account: Account, text: str, found: int
+) -> None:
+    factories.message(account)
+    assert len(sent(account, now=NOON, text=text)) == found
+
+
+def test_nobody_sees_the_messages_of_another_account(account: Account) -> None:
+    factories.message(account)
+    other = factories.account()
+    assert not sent(other, now=NOON)
+    assert not scheduled(other, now=NOON - timedelta(hours=1))
