@@ -189,7 +189,7 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk} {self.recipient} {self.state}"
+        return f"{self.pk} {self.recipient} {self.get_state_display()}"
 
     @property
     def reason_sentence(self) -> str:
@@ -214,7 +214,7 @@ class Transition(models.Model):
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.message_id} {self.state}"
+        return f"{self.message_id} {self.get_state_display()}"
 
     @property
     def reason_sentence(self) -> str:

@@ -26,10 +26,10 @@ FIRST_MESSAGES = 50
 
 
 @member_page()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def compose(request: MemberRequest) -> HttpResponse:
     """Composer un message: the landing page."""
-    if request.method == "GET":
+    if request.method != "POST":
         # From a conversation: to whom the answer goes.
         return _compose_page(request, _form(request, to=request.GET.get("to", "")))
     return _send(request)

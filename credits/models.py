@@ -125,7 +125,7 @@ class Book(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account or ''} {self.kind}".strip()
+        return f"{self.account or ''} {self.get_kind_display()}".strip()
 
 
 class Transfer(models.Model):
@@ -143,8 +143,8 @@ class Transfer(models.Model):
         ADJUST = "adjust", _("Correction")
 
     verb = models.CharField(_("movement"), max_length=10, choices=Verb)
-    debit = models.ForeignKey(Book, models.PROTECT, related_name="debits")
-    credit = models.ForeignKey(Book, models.PROTECT, related_name="credits")
+    debit = models.ForeignKey(Book, models.PROTECT, related_name="debits", verbose_name=_("taken from"))
+    credit = models.ForeignKey(Book, models.PROTECT, related_name="credits", verbose_name=_("given to"))
     amount = models.BigIntegerField(_("amount (thousandths of a credit)"))
     key = models.CharField(_("unique key"), max_length=120, unique=True)
     cause_kind = models.CharField(_("kind of cause"), max_length=20)

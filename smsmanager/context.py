@@ -44,8 +44,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     shown = Frame(theme=chosen if chosen in THEMES else "auto")
     match = request.resolver_match
     shown.section = SECTIONS.get(match.url_name or "", "") if match else ""
-    # A page that htmx asks for in pieces has no frame; the administration has its own.
-    bare = getattr(request, "htmx", None) or (match is not None and "admin" in match.app_names)
+    # The quote is a piece of a page, without a frame; the administration has its own.
+    bare = match is not None and (match.url_name == "quote" or "admin" in match.app_names)
     if bare or not hasattr(request, "user") or not request.user.is_authenticated:
         return {"frame": shown}
     shown.member, shown.members = access.current(request)

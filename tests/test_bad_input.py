@@ -78,7 +78,7 @@ def refused(browser: Client, **changes: str | None) -> Element:
         ("0899 70 10 00", "premium-rate"),
         ("36111", "A short number cannot receive your SMS."),
         ("06 12 34 56 78, 01 42 68 53 00", "01 42 68 53 00"),
-        ("', \"1\" OR 1=1 --", "This is not a telephone number."),
+        ('\', "1" OR 1=1 --', "This is not a telephone number."),
         ("+33612345678\u0000", "Null characters are not allowed."),
     ],
 )
@@ -118,11 +118,11 @@ def test_a_megabyte_of_text_is_answered_with_a_sentence_and_kept(browser: Client
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"date": "2026-11-24", "time": "11:59"}, "date", ""),
-        ({"date": "2020-01-01", "time": "10:00"}, "date", ""),
+        ({"date": "2026-11-24", "time": "11:59"}, "date", "past"),
+        ({"date": "2020-01-01", "time": "10:00"}, "date", "past"),
         ({"date": "9999-12-31", "time": "10:00"}, "date", "too far away"),
         ({"date": "2028-01-01", "time": "10:00"}, "date", "more than a year ahead"),
-        ({"date": "0001-01-01", "time": "00:00"}, "date", ""),
+        ({"date": "0001-01-01", "time": "00:00"}, "date", "too far away"),
         ({"date": "2027-02-30", "time": "10:00"}, "date", "This is not a date."),
         ({"date": "tomorrow", "time": "10:00"}, "date", "This is not a date."),
         ({"date": "2026-12-01", "time": "25:00"}, "time", "This is not a time."),
@@ -205,7 +205,7 @@ def test_ten_thousand_recipients_are_sent_in_one_go() -> None:
     answer = browser.post(HOME, fields)
     assert answer.status_code == 302
     assert Submission.objects.get().messages.count() == 10_000
-    assert "10,000" in sentence(read(browser.get(answer.headers["Location"]))).replace("10000", "10,000")
+    assert "10000 recipients" in sentence(read(browser.get(answer.headers["Location"]))).replace(",", "")
     assert factories.balances(account) == {"available": 0, "held": 10_000_000, "spent": 0}
 
 
@@ -216,9 +216,7 @@ def test_more_than_a_hundred_thousand_recipients_are_refused_with_a_sentence(bro
 
 def test_scripts_in_every_field_come_back_as_text(account: Account, browser: Client) -> None:
     script = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
-    fields = dict.fromkeys(
-        [*DRAFT, "sender", "request_key", "not_commercial", "action"], script
-    )
+    fields = dict.fromkeys([*DRAFT, "sender", "request_key", "not_commercial", "action"], script)
     for address in (HOME, reverse("quote")):
         answer = browser.post(address, fields)
         assert answer.status_code in (200, 422)

@@ -1,6 +1,7 @@
 """Submitting and cancelling: what it costs, when it leaves, who is refused, and that a click counts once."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -192,8 +193,7 @@ def test_a_number_typed_twice_gets_the_message_once(account: Account) -> None:
 
 def test_a_draft_that_names_a_number_twice_sends_it_once(account: Account) -> None:
     twice = [Recipient("+33612345678", "FR", "0612345678"), Recipient("+33612345678", "FR", "+33612345678")]
-    draft = factories.draft(account)
-    submission, _new = submit(type(draft)(**(vars(draft) | {"recipients": twice})), now=NOON)
+    submission, _new = submit(replace(factories.draft(account), recipients=twice), now=NOON)
     assert (submission.recipients, submission.messages.count(), submission.price) == (1, 1, 1_000)
     assert_ledger_adds_up()
 

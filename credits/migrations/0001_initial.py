@@ -220,13 +220,19 @@ class Migration(migrations.Migration):
                 (
                     "credit",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="credits", to="credits.book"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credits",
+                        to="credits.book",
+                        verbose_name="given to",
                     ),
                 ),
                 (
                     "debit",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="debits", to="credits.book"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="debits",
+                        to="credits.book",
+                        verbose_name="taken from",
                     ),
                 ),
             ],
