@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from compose.models import Message, Submission, Transition
 from compose.planning import Plan, Wave
@@ -96,6 +96,23 @@ def counts(submission: Submission) -> list[StateCount]:
     """How many of the submission's messages are in each state, in the order of a message's life."""
     found = dict(submission.messages.order_by().values_list("state").annotate(Count("pk")))
     return [StateCount(state.value, str(state.label), found[state.value]) for state in State if state.value in found]
+
+
+class Departures(NamedTuple):
+    """When the messages of a submission that wait will leave: the first, the last, and how many were postponed."""
+
+    first: datetime | None
+    last: datetime | None
+    postponed: int
+
+
+def departures(submission: Submission, *, now: datetime) -> Departures:
+    """The departures of the submission's messages that will leave after `now`."""
+    waiting = submission.messages.filter(state=State.SCHEDULED, send_at__gt=now)
+    found = waiting.aggregate(
+        first=Min("send_at"), last=Max("send_at"), postponed=Count("pk", filter=Q(postponed_by="window"))
+    )
+    return Departures(**found)
 
 
 def transitions(message: Message) -> list[Transition]:

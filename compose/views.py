@@ -131,6 +131,7 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
         "messages_page": rows,
         "cancellable": sum(one.total for one in counts if one.state == Message.State.SCHEDULED),
         "just_sent": just_sent,
+        "departures": queries.departures(found, now=timezone.now()),
         "ledger": credit_queries.by_cause(request.member.account, "submission", str(pk)),
         "unfinished": any(one.state in Message.HELD or one.state == Message.State.ACCEPTED for one in counts),
     }

@@ -59,7 +59,7 @@ class Member(models.Model):
 
     class Role(models.TextChoices):
         OWNER = "owner", _("Owner")
-        SENDER = "sender", _("Sender (person)")
+        SENDER = "sender", pgettext_lazy("role", "Sender")
         READER = "reader", _("Reader")
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="members", verbose_name=_("SMS account"))

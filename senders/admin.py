@@ -44,12 +44,11 @@ class SenderAdmin(admin.ModelAdmin):
         return str(sender)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Sender]:
-        waiting_first = Case(When(status=Sender.Status.WAITING, then=Value(0)), default=Value(1))
-        return super().get_queryset(request).filter(deleted_at=None).order_by(waiting_first, "-requested_at")
+        return super().get_queryset(request).filter(deleted_at=None)
 
-    def get_ordering(self, request: HttpRequest) -> tuple[()]:
-        # The order of get_queryset stays until a column is clicked.
-        return ()
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        waiting_first = Case(When(status=Sender.Status.WAITING, then=Value(0)), default=Value(1))
+        return [waiting_first.asc(), "-requested_at"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Sender | None = None) -> bool:
         return False

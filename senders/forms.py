@@ -60,6 +60,8 @@ class SenderRequestForm(forms.Form):
             self._check_name(value)
         else:
             data["value"] = self._number(value)
+        if "value" in self.errors:
+            return data
         if Sender.objects.filter(account=self.account, value=data["value"], deleted_at=None).exists():
             self.add_error("value", HAS_IT)
         return data

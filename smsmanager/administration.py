@@ -4,9 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 
@@ -19,6 +22,11 @@ class Administration(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Whoever is not signed in goes to the product's page; whoever may not be here is told so."""
-        if request.user.is_authenticated:
+        back = request.GET.get(REDIRECT_FIELD_NAME, "")
+        if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+            back = reverse("admin:index", current_app=self.name)
+        if not request.user.is_authenticated:
+            return redirect_to_login(back, settings.LOGIN_URL)
+        if not self.has_permission(request):
             raise PermissionDenied(_("Only administrators of the installation come here."))
-        return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+        return HttpResponseRedirect(back)

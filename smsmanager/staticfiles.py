@@ -1,6 +1,6 @@
 """How static files are stored in production: compressed, and named by their content."""
 
-from whitenoise.storage import CompressedManifestStaticFilesStorage
+from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 
 class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):

@@ -491,14 +491,16 @@ def test_an_answer_that_comes_after_the_sweep_still_counts(
     account: Account, gateway: ScriptedGateway, answer: Outcome, state: str, reason: str, books: dict[str, int]
 ) -> None:
     message = factories.message(account)
+    swept: list[Any] = []
 
     def slow(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
         dispatch.sweep(clock=at(AFTER_LEASE))
-        after(message, State.UNCONFIRMED, "crash")
+        swept.extend(Message.objects.values_list("state", "reason"))
         return [answer]
 
     gateway.script = slow
     dispatch.dispatch_due(clock=at(NOON))
+    assert swept == [("unconfirmed", "crash")]
     message.refresh_from_db()
     assert (message.state, message.reason) == (state, reason)
     assert balances(account) == books

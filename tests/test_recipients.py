@@ -95,9 +95,7 @@ def test_the_region_is_that_of_the_number_not_of_its_country_code(raw: str, e164
         ("06 12 34 56 78", "BL", "+33612345678"),
     ],
 )
-def test_france_and_its_overseas_departments_dial_each_other_in_ten_digits(
-    raw: str, country: str, e164: str
-) -> None:
+def test_france_and_its_overseas_departments_dial_each_other_in_ten_digits(raw: str, country: str, e164: str) -> None:
     assert numbers(parse_recipients(raw, country)) == [e164]
 
 
@@ -223,9 +221,7 @@ def test_more_than_the_greatest_number_of_recipients_is_refused_at_once() -> Non
         parse_recipients("+1" * (MAX_RECIPIENTS + 1), "FR")
 
 
-@pytest.mark.parametrize(
-    "raw", ["1 " * 200_000, "0" * 500_000, "(" * 500_000, "a " * 200_000, "00 33 " * 50_000]
-)
+@pytest.mark.parametrize("raw", ["1 " * 200_000, "0" * 500_000, "(" * 500_000, "a " * 200_000, "00 33 " * 50_000])
 def test_a_megabyte_of_nonsense_is_answered_with_a_reason(raw: str) -> None:
     result = parse_recipients(raw, "FR")
     assert result.valid == ()
@@ -249,8 +245,6 @@ def test_whatever_is_typed_gives_an_answer(raw: str, country: str) -> None:
     assert result.valid or result.wrong
     assert len(set(numbers(result))) == len(result.valid)
     for recipient in result.valid:
-        assert parse_recipient(recipient.e164, country) == Recipient(
-            recipient.e164, recipient.region, recipient.e164
-        )
+        assert parse_recipient(recipient.e164, country) == Recipient(recipient.e164, recipient.region, recipient.e164)
     for entry in result.wrong:
         assert entry.code in REASONS

@@ -41,9 +41,7 @@ NUMBERS = {
 SOUTH_DAKOTA = "+16059999999"
 
 
-def leave(
-    at: datetime, region: str = "FR", e164: str = "", window: CommercialWindow = DEFAULT_WINDOW
-) -> Departure:
+def leave(at: datetime, region: str = "FR", e164: str = "", window: CommercialWindow = DEFAULT_WINDOW) -> Departure:
     return next_opening(at, e164=e164 or NUMBERS[region], region=region, window=window)
 
 
@@ -84,9 +82,7 @@ def test_a_time_that_comes_twice_in_autumn_takes_the_first_and_says_so(day: date
     for twice in (time(2), time(2, 30), time(2, 59, 59)):
         resolved = resolve_local(day, twice, PARIS)
         assert resolved.ambiguous
-        assert resolved.instant - midnight == timedelta(
-            hours=twice.hour, minutes=twice.minute, seconds=twice.second
-        )
+        assert resolved.instant - midnight == timedelta(hours=twice.hour, minutes=twice.minute, seconds=twice.second)
     assert not resolve_local(day, time(1, 59), PARIS).ambiguous
     assert not resolve_local(day, time(3), PARIS).ambiguous
     assert resolve_local(day, time(3), PARIS).instant - midnight == timedelta(hours=4)
@@ -132,9 +128,7 @@ def test_a_date_at_the_end_of_the_calendar_is_refused(day: date) -> None:
         ("001", "+870773111632", ["UTC"]),
     ],
 )
-def test_the_zones_of_a_number_are_those_of_its_region_or_area(
-    region: str, e164: str, zones: list[str]
-) -> None:
+def test_the_zones_of_a_number_are_those_of_its_region_or_area(region: str, e164: str, zones: list[str]) -> None:
     assert [zone.key for zone in zones_of(region, e164)] == zones
 
 

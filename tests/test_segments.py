@@ -41,13 +41,9 @@ NOT_GSM = "`çêâîôûëïœ’«»…–—\u00a0\u202f\u2126\u0301µ\t\x00\x
 untimed = settings(deadline=None)
 
 gsm_texts = st.text(st.sampled_from(GSM + "€[]^" * 8), max_size=700)
-ucs2_texts = st.text(st.sampled_from("中é😀a👍🏽\u202f€œ"), min_size=1, max_size=320).map(
-    lambda text: text + "ç"
-)
+ucs2_texts = st.text(st.sampled_from("中é😀a👍🏽\u202f€œ"), min_size=1, max_size=320).map(lambda text: text + "ç")
 any_texts = st.one_of(gsm_texts, ucs2_texts, st.text(max_size=400))
-whole_texts = any_texts.map(
-    lambda text: text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
-)
+whole_texts = any_texts.map(lambda text: text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace"))
 
 
 def decode(result: Segmentation) -> str:
@@ -91,9 +87,7 @@ def units_of(result: Segmentation, part: bytes) -> int:
         ("中" * 135, "ucs2", 3),
     ],
 )
-def test_the_known_faults_of_other_engines_and_the_boundaries_are_right(
-    text: str, encoding: str, count: int
-) -> None:
+def test_the_known_faults_of_other_engines_and_the_boundaries_are_right(text: str, encoding: str, count: int) -> None:
     result = segment(text)
     assert (result.encoding, result.count) == (encoding, count)
 
@@ -267,11 +261,7 @@ def test_no_part_could_have_taken_the_next_character(text: str) -> None:
     result = segment(text)
     for part, following in zip(result.octets, result.parts[1:], strict=False):
         first = following[0]
-        size = (
-            (2 if first in EXTENSION.values() else 1)
-            if result.encoding == "gsm7"
-            else 1 + (ord(first) > 0xFFFF)
-        )
+        size = (2 if first in EXTENSION.values() else 1) if result.encoding == "gsm7" else 1 + (ord(first) > 0xFFFF)
         assert units_of(result, part) + size > result.limit
 
 
@@ -302,9 +292,7 @@ def test_another_engine_finds_the_same_parts(seed: int) -> None:
     alphabets = [GSM, GSM + "€€€[]" * 20, "中文😀👍é ", GSM + "😀"]
     lengths = [1, 69, 70, 71, 80, 81, 133, 134, 135, 152, 153, 154, 159, 160, 161, 305, 306, 307, 459, 460]
     for _ in range(150):
-        text = "".join(
-            draw.choices(draw.choice(alphabets), k=draw.choice(lengths) + draw.randint(-1, 1) or 1)
-        )
+        text = "".join(draw.choices(draw.choice(alphabets), k=draw.choice(lengths) + draw.randint(-1, 1) or 1))
         profile = profile_message(text)
         result = segment(text)
         assert result.count == profile["num_segments"], text
@@ -314,8 +302,6 @@ def test_another_engine_finds_the_same_parts(seed: int) -> None:
 
 def test_the_engine_imports_no_django() -> None:
     """A gateway uses it, and gateways are plain Python."""
-    script = (
-        "import sys, compose.segments; print([name for name in sys.modules if name.startswith('django')])"
-    )
+    script = "import sys, compose.segments; print([name for name in sys.modules if name.startswith('django')])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
                 (
                     "role",
                     models.CharField(
-                        choices=[("owner", "Owner"), ("sender", "Sender (person)"), ("reader", "Reader")],
+                        choices=[("owner", "Owner"), ("sender", "Sender"), ("reader", "Reader")],
                         max_length=10,
                         verbose_name="role",
                     ),

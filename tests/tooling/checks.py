@@ -134,9 +134,7 @@ def missing(needs: Sequence[Callable[[], Path]]) -> str:
 def environment(check: Check, data_dir: Path) -> dict[str, str]:
     """The caller's environment without what would change the check, with a data directory of its own."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in FOREIGN_NAMES and not name.startswith(FOREIGN)
+        name: value for name, value in os.environ.items() if name not in FOREIGN_NAMES and not name.startswith(FOREIGN)
     }
     return {
         **kept,
@@ -212,10 +210,7 @@ def report(outcome: Outcome, *, complete: bool) -> int:
         print(f"FAILED: {name}")
     if outcome.not_run and complete:
         print("CI is set, so what was not run counts as a failure.")
-    print(
-        f"{len(outcome.passed)} checks are fine, {len(outcome.failed)} failed, "
-        f"{len(outcome.not_run)} were not run."
-    )
+    print(f"{len(outcome.passed)} checks are fine, {len(outcome.failed)} failed, {len(outcome.not_run)} were not run.")
     return 1 if outcome.failed or (outcome.not_run and complete) else 0
 
 

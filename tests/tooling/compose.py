@@ -81,9 +81,7 @@ def _unwatched(name: str, service: Any, services: Mapping[str, Any]) -> Iterable
     """What a process that stays must have: a restart policy and a health check."""
     if not service.get("restart"):
         yield "has no restart policy."
-    ends_by_itself = any(
-        _awaited(other).get(name) == "service_completed_successfully" for other in services.values()
-    )
+    ends_by_itself = any(_awaited(other).get(name) == "service_completed_successfully" for other in services.values())
     if not _watched(service) and not ends_by_itself:
         yield "has no health check."
 

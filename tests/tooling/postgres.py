@@ -125,9 +125,7 @@ def _owner() -> dict[str, Any]:
     try:
         entry = pwd.getpwnam("postgres")
     except KeyError as error:
-        raise ClusterFailed(
-            "PostgreSQL does not run as root, and there is no user `postgres` here."
-        ) from error
+        raise ClusterFailed("PostgreSQL does not run as root, and there is no user `postgres` here.") from error
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [entry.pw_gid]}
 
 
@@ -189,9 +187,7 @@ def _wait(server: subprocess.Popen[bytes], url: str, folder: Path) -> None:
         else:
             return
     _stop(server)
-    raise ClusterFailed(
-        f"PostgreSQL was not ready in {START_DEADLINE} s ({refusal}):\n{(folder / 'log').read_text()}"
-    )
+    raise ClusterFailed(f"PostgreSQL was not ready in {START_DEADLINE} s ({refusal}):\n{(folder / 'log').read_text()}")
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -34,15 +34,11 @@ def test_a_missing_tool_is_named_and_counts_as_a_failure_in_ci_only(
 
 
 def test_a_check_that_hangs_is_ended(capfd: pytest.CaptureFixture[str]) -> None:
-    assert not checks.run(
-        checks.Check("endless", [sys.executable, "-c", "import time; time.sleep(60)"], limit=1)
-    )
+    assert not checks.run(checks.Check("endless", [sys.executable, "-c", "import time; time.sleep(60)"], limit=1))
     assert "was ended" in capfd.readouterr().out
 
 
-def test_the_callers_environment_does_not_change_a_check(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_callers_environment_does_not_change_a_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     foreign = ("PYTEST_ADDOPTS", "DATABASE_URL", "REDIS_URL", "SMSMANAGER_MODE", "DJANGO_SETTINGS_MODULE")
     for name in foreign:
         monkeypatch.setenv(name, "surprise")

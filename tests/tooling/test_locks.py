@@ -24,9 +24,7 @@ def test_the_locks_of_the_project_are_right() -> None:
 
 def test_a_dependency_that_is_not_locked_is_named(copy: Path) -> None:
     text = (copy / "pyproject.toml").read_text()
-    (copy / "pyproject.toml").write_text(
-        text.replace("dependencies = [", 'dependencies = ["left-pad>=1",', 1)
-    )
+    (copy / "pyproject.toml").write_text(text.replace("dependencies = [", 'dependencies = ["left-pad>=1",', 1))
     assert locks.problems(copy) == [
         "requirements.lock: left-pad of pyproject.toml is not locked.",
         "requirements-dev.lock: left-pad of pyproject.toml is not locked.",
@@ -66,6 +64,4 @@ def test_the_two_locks_must_agree(copy: Path) -> None:
     text = (copy / "requirements-dev.lock").read_text()
     assert "asgiref==" in text
     (copy / "requirements-dev.lock").write_text(text.replace("asgiref==", "asgiref==9.", 1))
-    assert locks.problems(copy) == [
-        "requirements-dev.lock: asgiref is not at the version of requirements.lock."
-    ]
+    assert locks.problems(copy) == ["requirements-dev.lock: asgiref is not at the version of requirements.lock."]

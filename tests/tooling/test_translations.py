@@ -126,6 +126,4 @@ def test_a_compiled_catalogue_of_yesterday_is_named(tree: Path) -> None:
     catalogue = polib.pofile(str(path))
     entry(catalogue, "{count} left").msgstr = "Il reste {count}"
     catalogue.save()
-    assert translations.problems(tree) == [
-        "locale/fr/LC_MESSAGES/django.mo does not say what django.po says."
-    ]
+    assert translations.problems(tree) == ["locale/fr/LC_MESSAGES/django.mo does not say what django.po says."]

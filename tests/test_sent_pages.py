@@ -1,0 +1,178 @@
+"""Sent and scheduled SMS: where each message stands, what it cost, and taking back what has not left."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+
+from compose import dispatch
+from compose.gateways.base import Accepted, InvalidRecipient, Outcome, Outgoing
+from compose.models import Message
+from credits.models import Account
+from tests import factories
+from tests.gateways_for_tests import scripted_gateway
+from tests.pages import browser_of, read, sentence
+
+LATER = factories.NOON + timedelta(days=7)
+
+
+@pytest.fixture(autouse=True)
+def noon(db: None) -> Iterator[None]:
+    with time_machine.travel(factories.NOON, tick=False):
+        factories.pool()
+        yield
+
+
+@pytest.fixture
+def account() -> Account:
+    return factories.account(millis=100_000)
+
+
+@pytest.fixture
+def browser(account: Account) -> Client:
+    return browser_of(factories.owner(account))
+
+
+def shown(browser: Client, query: str = "") -> list[str]:
+    """The recipients on the page of sent SMS."""
+    return [link.text for link in read(browser.get("/sent/" + query)).all("a", **{"class": "row-link"})]
+
+
+def last_refused(chunk: Sequence[Outgoing]) -> list[Outcome]:
+    """An operator that takes all but the last message."""
+    return [*(Accepted(f"ref-{one.id}") for one in chunk[:-1]), InvalidRecipient("no such number")]
+
+
+def test_each_row_says_to_whom_from_whom_what_where_it_stands_and_its_price(account: Account, browser: Client) -> None:
+    factories.message(account, to="+32 470 12 34 56", body="a" * 161)
+    (row,) = read(browser.get("/sent/")).one("main").one("tbody").all("tr")
+    for wanted in ("24 Nov 2026", "12:00", "+32 470 12 34 56", "Belgium", "BoulMartin", "aaa", "Waiting", "2"):
+        assert wanted in row.text
+
+
+def test_a_message_shows_what_became_of_it_and_what_that_did_to_the_credits(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=3)
+    with scripted_gateway() as gateway:
+        gateway.script = last_refused
+        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+    page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
+    counts = [item.text for item in page.one("ul", **{"class": "counts"}).all("li")]
+    assert counts == ["2 Sent", "1 Failed"]
+    failed = Message.objects.get(state=Message.State.FAILED)
+    page = read(browser.get(reverse("message", kwargs={"pk": failed.pk})))
+    said = sentence(page)
+    assert "This number cannot receive SMS. The price was given back." in said
+    assert "no such number" in said
+    assert "Given back" in said
+    assert page.one(id="balance").text == "98 credits"
+    factories.assert_ledger_adds_up()
+
+
+@pytest.mark.parametrize("typed", ["0612000007", "06 12 00 00 07", "+33612000007", "0033612000007", "000007"])
+def test_a_number_is_found_however_it_is_typed(account: Account, browser: Client, typed: str) -> None:
+    for number in (7, 8):
+        factories.message(account, to=factories.mobile(number))
+    assert shown(browser, f"?q={typed}".replace("+", "%2B")) == ["+33 6 12 00 00 07"]
+
+
+def test_a_text_and_a_status_are_found_together_and_kept_on_the_next_page(account: Account, browser: Client) -> None:
+    for number in range(60):
+        factories.message(account, to=factories.mobile(number), body=f"Galette {number}")
+    factories.message(account, to=factories.mobile(99), body="Pain")
+    page = read(browser.get("/sent/", {"q": "galette", "state": "scheduled"}))
+    assert len(page.all("a", **{"class": "row-link"})) == 50
+    (older,) = page.one("main").all("a", rel="next")
+    assert len(shown(browser, older.attributes["href"])) == 10
+    assert shown(browser, "?q=galette&state=delivered") == []
+    assert "No message matches" in sentence(read(browser.get("/sent/?q=galette&state=delivered")))
+
+
+def test_moments_are_those_of_the_accounts_clocks(account: Account) -> None:
+    far = factories.account(name="Lagon", time_zone="Indian/Reunion")
+    factories.message(far, deferred_to=datetime(2026, 12, 1, 5, 30, tzinfo=UTC))
+    page = read(browser_of(factories.owner(far)).get("/scheduled/"))
+    assert "Indian/Reunion" in sentence(page)
+    assert "09:30" in page.one("tbody").text
+
+
+def test_what_waits_is_on_the_scheduled_page_only_and_moves_when_its_moment_comes(
+    account: Account, browser: Client
+) -> None:
+    factories.message(account, deferred_to=LATER)
+    assert shown(browser) == []
+    assert "+33 6 12 34 56 78" in sentence(read(browser.get("/scheduled/")))
+    with time_machine.travel(LATER, tick=False):
+        browser.force_login(factories.owner(account))
+        assert shown(browser) == ["+33 6 12 34 56 78"]
+        assert "Nothing is waiting to leave" in sentence(read(browser.get("/scheduled/")))
+
+
+def test_cancelling_a_message_gives_its_credit_back_at_once_and_says_so(account: Account, browser: Client) -> None:
+    waiting = factories.message(account, deferred_to=LATER)
+    form = read(browser.get("/scheduled/")).form(reverse("cancel_message", kwargs={"pk": waiting.pk}))
+    page = read(browser.post(form.element.attributes["action"], form.typed(), follow=True))
+    assert "1 message was cancelled and its price given back." in page.one(role="status").text
+    assert page.one(id="balance").text == "100 credits"
+    waiting.refresh_from_db()
+    assert waiting.state == Message.State.CANCELLED
+    (cancelled,) = waiting.transitions.filter(state=Message.State.CANCELLED)
+    assert cancelled.by == factories.owner(account)
+    assert shown(browser) == ["+33 6 12 34 56 78"]
+    factories.assert_ledger_adds_up()
+
+
+def test_cancelling_twice_gives_back_once_and_says_that_nothing_was_cancelled(
+    account: Account, browser: Client
+) -> None:
+    waiting = factories.message(account, deferred_to=LATER)
+    address = reverse("cancel_message", kwargs={"pk": waiting.pk})
+    browser.post(address, follow=True)
+    page = read(browser.post(address, follow=True))
+    assert "Nothing was cancelled" in page.one(role="status").text
+    assert factories.balances(account) == {"available": 100_000, "held": 0, "spent": 0}
+
+
+def test_a_message_that_left_is_not_cancelled(account: Account, browser: Client) -> None:
+    sent = factories.message(account)
+    with scripted_gateway():
+        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+    page = read(browser.get(reverse("message", kwargs={"pk": sent.pk})))
+    assert page.one("main").all("form") == []
+    browser.post(reverse("cancel_message", kwargs={"pk": sent.pk}))
+    sent.refresh_from_db()
+    assert sent.state == Message.State.ACCEPTED
+    assert factories.balances(account)["spent"] == 1_000
+
+
+def test_cancelling_a_submission_cancels_what_waits_and_leaves_what_left(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=3, deferred_to=LATER)
+    first = sent.messages.order_by("pk")[0]
+    browser.post(reverse("cancel_message", kwargs={"pk": first.pk}))
+    form = read(browser.get(reverse("submission", kwargs={"pk": sent.pk}))).form(
+        reverse("cancel_submission", kwargs={"pk": sent.pk})
+    )
+    assert "2 messages" in form.element.text
+    page = read(browser.post(form.element.attributes["action"], form.typed(), follow=True))
+    assert "2 messages were cancelled and their price given back." in page.text
+    assert page.one("ul", **{"class": "counts"}).text == "3 Cancelled"
+    factories.assert_ledger_adds_up()
+
+
+def test_only_the_first_fifty_messages_of_a_large_submission_are_listed_and_the_page_says_so(
+    account: Account, browser: Client
+) -> None:
+    sent = factories.submission(account, to=60)
+    page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
+    assert len(page.all("a", **{"class": "row-link"})) == 50
+    assert "The first 50 messages are shown here" in sentence(page)
+    assert page.one("ul", **{"class": "counts"}).text == "60 Waiting"
+
+
+def test_scheduled_rows_come_in_the_order_in_which_they_leave(account: Account, browser: Client) -> None:
+    for days in (3, 1, 2):
+        factories.message(account, to=factories.mobile(days), deferred_to=LATER + timedelta(days=days))
+    links = read(browser.get("/scheduled/")).all("a", **{"class": "row-link"})
+    assert [link.text[-1] for link in links] == ["1", "2", "3"]

@@ -1,0 +1,35 @@
+"""Words that follow the reader's language where a catalogue alone cannot decide them."""
+
+import pytest
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from smsmanager.templatetags.sms import city
+
+
+@pytest.mark.parametrize(
+    ("language", "millis", "words"),
+    [
+        ("fr", 0, "0 crédit"),
+        ("fr", 400, "0,4 crédit"),
+        ("fr", 1000, "1 crédit"),
+        ("fr", 1500, "1,5 crédit"),
+        ("fr", 2000, "2 crédits"),
+        ("fr", 1_234_500, "1\xa0234,5 crédits"),
+        ("en", 0, "0 credits"),
+        ("en", 400, "0.4 credits"),
+        ("en", 1000, "1 credit"),
+        ("en", 1500, "1.5 credits"),
+        ("en", 1_234_500, "1,234.5 credits"),
+    ],
+)
+def test_an_amount_takes_the_number_of_its_language(language: str, millis: int, words: str) -> None:
+    with translation.override(language):
+        assert render_to_string("_credits.html", {"amount": millis}).strip() == words
+
+
+def test_a_time_zone_is_named_by_its_city_in_the_language() -> None:
+    with translation.override("fr"):
+        assert city("Europe/London") == "Londres"
+    with translation.override("en"):
+        assert city("Europe/London") == "London"
