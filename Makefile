@@ -38,6 +38,10 @@ format: development ## lay the code out, and repair what the linter can repair
 messages: development ## bring the translation catalogues up to date and compile them (needs GNU gettext)
 	@exec $(BIN)/python -m tests.tooling.translations update
 
+.PHONY: screenshots
+screenshots: development ## take the pictures of the README again
+	@exec $(BIN)/python -m tests.tooling.screenshots
+
 .PHONY: lock
 lock: venv ## lock the dependencies of pyproject.toml again
 	@PYTHON=$(BIN)/python sh tests/tooling/lock.sh $(ARGS)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from compose.models import GatewayEvent, Message, Transition, is_final, may_move
-from compose.reasons import SENTENCES
+from compose.reasons import known
 from compose.settlement import Ending, end_holds
 
 State = Message.State
@@ -43,10 +43,9 @@ def apply_report(event: GatewayEvent, *, now: datetime) -> str | None:
 
 
 def _reason(said: dict[str, Any]) -> str:
-    """The report's word when it is one of ours; a gateway's own word stays in the raw event."""
-    if said["reason"] in SENTENCES:
-        return str(said["reason"])
-    return {"rejected": "rejected", "blocked": "blocked"}.get(said["status"], "unknown")
+    """The report's word when it is one of ours, else what its status says."""
+    word = known(said["reason"])
+    return str(said["status"]) if word == "unknown" and said["status"] in ("rejected", "blocked") else word
 
 
 def _message(gateway: str, said: dict[str, Any]) -> Message | None:

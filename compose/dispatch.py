@@ -37,6 +37,7 @@ from compose.gateways.base import (
     Throttled,
 )
 from compose.models import Message, Transition, due_before
+from compose.reasons import known
 from compose.schedule import DEFAULT_WINDOW, next_opening
 from compose.settlement import Ending, end_holds
 from senders import pool
@@ -62,9 +63,16 @@ class Claim:
 
 
 def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
-    """Claim and send what is due, `most` batches at the most, and return how many messages were claimed."""
+    """Claim and send what is due, `most` batches at the most, and return how many messages were claimed.
+
+    No batch begins later than half a lease after the first: a batch lasts one lease at the most, and a task
+    that ran into its time limit would leave a chunk in doubt. The next tick goes on.
+    """
     claimed = 0
+    last_start = clock() + timedelta(seconds=settings.SMS_LEASE_SECONDS) / 2
     for _batch in range(most):
+        if clock() > last_start:
+            break
         claim, moved_on = claim_due(clock=clock)
         if claim is None and not moved_on:
             break
@@ -242,7 +250,7 @@ def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clo
         elif isinstance(outcome, OutcomeUnknown):
             doubtful.append((row, outcome))
         else:
-            endings.append(Ending(row, State.FAILED, outcome.reason, outcome.detail))
+            endings.append(Ending(row, State.FAILED, known(outcome.reason), outcome.detail))
     end_holds(endings, key=f"settle:{claim.id}", now=now)
     _return_to_queue([row for row, _outcome in returning])
     _doubt([row for row, _outcome in doubtful], "outcome_unknown")
@@ -251,7 +259,7 @@ def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clo
             message=row,
             at=now,
             state=row.state,
-            reason=outcome.reason,
+            reason=known(outcome.reason),
             detail=outcome.detail[:250],
             attempt=row.attempts,
         )
@@ -265,7 +273,7 @@ def _retry(row: Message, outcome: NotSent, now: datetime) -> bool:
     if isinstance(outcome, Throttled):
         delay = max(delay, outcome.retry_after)
     row.due_at = now + timedelta(seconds=delay)
-    row.reason = outcome.reason
+    row.reason = known(outcome.reason)
     return row.attempts < MOST_ATTEMPTS and row.due_at < row.valid_until
 
 

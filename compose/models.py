@@ -5,7 +5,8 @@ The states of a message, and no other moves (`MOVES`):
     scheduled ───> sending | cancelled | failed (validity over)
     sending ─────> accepted | scheduled (certainly not sent) | failed | unconfirmed
     unconfirmed ─> accepted | delivered | undelivered | expired | failed
-                 └> scheduled (by a person's order only; the hold stays)
+                 └> scheduled (by a person's order, or when the gateway says late that it certainly
+                    did not leave; the hold stays)
     accepted ────> delivered | undelivered | expired
 
 The hold of a message's price lasts exactly as long as it is scheduled, sending or unconfirmed.

@@ -39,8 +39,13 @@ SENTENCES: dict[str, str | Promise] = {
 }
 
 
+def known(reason: str) -> str:
+    """The word when it is one of these, else "unknown": a gateway's own word stays in its raw answer."""
+    return reason if reason in SENTENCES else "unknown"
+
+
 def sentence(reason: str) -> str:
     """The sentence for a reason's word, "" for none; an unknown word is said to be unknown."""
     if not reason:
         return ""
-    return str(SENTENCES.get(reason, SENTENCES["unknown"]))
+    return str(SENTENCES[known(reason)])

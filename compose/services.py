@@ -165,4 +165,18 @@ def _event_row(gateway: str, event: Report | Received, now: datetime) -> Gateway
     else:
         payload |= {"number": event.number, "to": event.to, "text": event.text, "answers": event.answers}
         kind = GatewayEvent.Kind.RECEIVED
-    return GatewayEvent(gateway=gateway, key=event.key, kind=kind, payload=payload, look_at=now)
+    return GatewayEvent(gateway=gateway, key=event.key, kind=kind, payload=_storable(payload), look_at=now)
+
+
+def _storable(value: Any) -> Any:
+    """The value with U+FFFD for NUL and lone surrogates: a phone can send them, and PostgreSQL keeps neither.
+
+    One such text would otherwise stand before everything that its gateway has to say.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_storable(name): _storable(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(member) for member in value]
+    return value

@@ -18,7 +18,7 @@ def lease(
     use = ShortNumber.Use.COMMERCIAL if commercial else ShortNumber.Use.OTHER
     found_numbers = ShortNumber.objects.select_for_update(no_key=True).filter(use=use, enabled=True).order_by("pk")
     numbers = dict(found_numbers.values_list("pk", "number"))
-    Lease.objects.filter(recipient__in=recipients, until__lte=now).delete()
+    Lease.objects.filter(recipient__in=recipients, number__in=numbers, until__lte=now).delete()
     kept, taken = {}, set()
     for found in Lease.objects.filter(recipient__in=recipients, number__in=numbers):
         taken.add((found.number_id, found.recipient))

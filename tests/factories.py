@@ -18,7 +18,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
 from compose.gateways import base as gateways
-from compose.models import Message, MessageClass, Submission
+from compose.models import Message, MessageClass, Submission, may_move
 from compose.planning import Draft
 from compose.queries import outstanding_holds
 from compose.recipients import Recipient, parse_recipients
@@ -35,6 +35,10 @@ from senders.models import Sender, ShortNumber
 # A Tuesday, noon in Paris: the window of commercial messages is open, and no clock changes near it.
 NOON = datetime(2026, 11, 24, 11, tzinfo=UTC)
 PASSWORD = "correct horse battery"
+# The books of `account()` before one message of one credit, while it waits, and once it is paid.
+FULL = {"available": 100_000, "held": 0, "spent": 0}
+HELD = {"available": 99_000, "held": 1_000, "spent": 0}
+SPENT = {"available": 99_000, "held": 0, "spent": 1_000}
 
 _numbers = itertools.count(1)
 
@@ -195,3 +199,16 @@ def received(of: Account, text: str = "Merci !", *, number: str = "+33612345678"
     store_events("default", [event], now=when)
     inbox_services.apply_waiting(clock=at(when))
     return Received.objects.get(event__key=event.key)
+
+
+def assert_message(of: Message, state: str, reason: str = "", **fields: Any) -> None:
+    """The message is in this state for this reason, came there by allowed moves, and the ledger adds up."""
+    of.refresh_from_db()
+    assert (of.state, of.reason) == (state, reason)
+    assert {name: getattr(of, name) for name in fields} == fields
+    before = Message.State.SCHEDULED.value
+    for transition in of.transitions.order_by("pk"):
+        assert transition.state == before or may_move(before, transition.state)
+        before = transition.state
+    assert before == state
+    assert_ledger_adds_up()

@@ -17,6 +17,20 @@ def take_all(chunk: Sequence[Outgoing]) -> list[Outcome]:
     return [Accepted(f"ref-{message.id}") for message in chunk]
 
 
+def answering(*outcomes: Outcome) -> Script:
+    """A script that answers these, in the order of the chunk."""
+    return lambda chunk: outcomes
+
+
+def raising(error: BaseException) -> Script:
+    """A script that raises the error."""
+
+    def script(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
+        raise error
+
+    return script
+
+
 class ScriptedGateway(Gateway):
     """`script` answers each call of `send`; `chunks` holds what was handed over; `events` are those to be polled."""
 

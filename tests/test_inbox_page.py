@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from compose import dispatch
 from credits.models import Account, Member
-from inbox.models import Reading
+from inbox.models import Reading, Received
+from senders.models import Sender
 from tests import factories
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import Element, browser_of, read, sentence
@@ -122,7 +123,7 @@ def test_a_conversation_shows_what_was_sent_and_what_came_in_the_order_of_time(
 def test_an_answer_names_the_message_it_answers_and_the_message_shows_it(account: Account, browser: Client) -> None:
     came = factories.received(account, "First")
     with scripted_gateway():
-        asked = factories.message(account, body="At what time do you come?", by=sender_of(came.to))
+        asked = factories.message(account, body="At what time do you come?", by=Sender.objects.get(value=came.to))
         dispatch.dispatch_due(clock=factories.at(factories.NOON))
         factories.received(account, "At five", when=factories.NOON + timedelta(minutes=5))
     assert "Answers: At what time do you come?" in sentence(read(browser.get(LIST)))
@@ -130,16 +131,12 @@ def test_an_answer_names_the_message_it_answers_and_the_message_shows_it(account
     assert [link.one(**{"class": "bubble-text"}).text for link in page.all("a", **{"class": "answer"})] == ["At five"]
 
 
-def sender_of(number: str) -> factories.Sender:
-    return factories.Sender.objects.get(value=number)
-
-
 def test_a_reply_that_nobodys_message_explains_is_in_no_accounts_inbox(account: Account, browser: Client) -> None:
     factories.received(account, "Known")
-    factories.Received.objects.update(account=None)
+    Received.objects.update(account=None)
     assert rows(browser) == []
     assert unread(read(browser.get("/"))) == ""
-    (lost,) = factories.Received.objects.all()
+    (lost,) = Received.objects.all()
     assert browser.get(reverse("conversation", kwargs={"pk": lost.pk})).status_code == 404
 
 

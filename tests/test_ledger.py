@@ -1,39 +1,20 @@
-"""The ledger: every verb, every key once, nothing below zero, nothing changed afterwards, on either database."""
+"""The ledger: every verb, every key once, nothing below zero, and any sequence keeps the sums."""
 
-import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
-from django.core.management import call_command
-from django.core.management.base import CommandError, SystemCheckError
-from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compose.queries import outstanding_holds
-from compose.services import submit
-from credits import ledger, triggers
+from credits import ledger
 from credits.ledger import KeyConflict, NotEnoughCredit
 from credits.models import Account, Book, Transfer
-from smsmanager.management.commands import verify_ledger
 from tests import factories
 from tests.factories import assert_ledger_adds_up, balances
-from tests.fixtures.databases import FreshDatabase
-from tests.threads import DEADLINE, at_once
 
 CAUSE = ("test", "1")
-COLUMNS = "verb, debit_id, credit_id, amount, key, cause_kind, cause_key, reason, by_id, created_at"
-
-
-def copy_of_lines(changed: dict[str, str], *, verb: str = "INSERT", with_id: bool = False) -> str:
-    """A statement that adds every line of the ledger once more, with these columns changed."""
-    columns = ("id, " if with_id else "") + COLUMNS
-    values = ", ".join(changed.get(name, name) for name in columns.split(", "))
-    return f"{verb} INTO credits_transfer ({columns}) SELECT {values} FROM credits_transfer WHERE true"  # noqa: S608
 
 
 @pytest.fixture
@@ -191,180 +172,8 @@ def test_no_more_is_captured_than_is_held(account: Account) -> None:
     assert balances(account) == books(9_000, held=1_000)
 
 
-# What the database itself refuses
-
-
-def refused(statement: str) -> None:
-    """The database refuses the statement, and the ledger is as it was."""
-    before = list(Transfer.objects.order_by("pk").values_list()), list(Book.objects.order_by("pk").values_list())
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement)
-    assert before == (
-        list(Transfer.objects.order_by("pk").values_list()),
-        list(Book.objects.order_by("pk").values_list()),
-    )
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE credits_transfer SET amount = amount + 1",
-        "UPDATE credits_transfer SET reason = 'better'",
-        "DELETE FROM credits_transfer",
-        copy_of_lines({}, with_id=True) + " ON CONFLICT (key) DO UPDATE SET amount = 1",
-    ],
-    ids=["update", "update of a word", "delete", "upsert"],
-)
-def test_a_ledger_line_is_never_changed(account: Account, statement: str) -> None:
-    refused(statement)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE credits_book SET balance = -1 WHERE kind = 'available'",
-        "DELETE FROM credits_book",
-        "UPDATE credits_book SET kind = 'issued' WHERE kind = 'held'",
-    ],
-    ids=["negative balance", "delete", "a second issued"],
-)
-def test_a_book_keeps_its_rules(account: Account, statement: str) -> None:
-    def execute() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statement)
-            # A foreign key speaks at the end of the transaction.
-            connection.check_constraints()
-
-    with pytest.raises(IntegrityError):
-        execute()
-
-
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("amount", "0"), ("amount", "-5"), ("credit_id", "debit_id"), ("key", "key")],
-    ids=["nothing", "less than nothing", "a book to itself", "a key twice"],
-)
-def test_a_wrong_line_is_never_added(account: Account, column: str, value: str) -> None:
-    refused(copy_of_lines({"key": "'another'"} | {column: value}))
-
-
-def test_the_ways_around_that_this_database_has_are_closed(account: Account) -> None:
-    if connection.vendor == "sqlite":
-        refused(copy_of_lines({"amount": "amount + 1"}, verb="INSERT OR REPLACE", with_id=True))
-        refused("UPDATE OR REPLACE credits_transfer SET amount = amount + 1")
-    else:
-        refused("TRUNCATE credits_transfer CASCADE")
-        refused("TRUNCATE credits_book CASCADE")
-
-
-def test_what_closes_the_way_of_replace_on_sqlite_is_the_pragma_of_the_settings(account: Account) -> None:
-    """The control of the test above; PostgreSQL has no such way and no such pragma."""
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            assert cursor.execute("PRAGMA recursive_triggers").fetchone() == (1,)
-            cursor.execute("PRAGMA recursive_triggers = OFF")
-            try:
-                cursor.execute(copy_of_lines({"amount": "amount + 1"}, verb="INSERT OR REPLACE", with_id=True))
-            finally:
-                cursor.execute("PRAGMA recursive_triggers = ON")
-        assert ledger.verify() != []
-
-
-# Missing triggers
-
-
-def drop(name: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP TRIGGER {name}" + (" ON credits_transfer" if connection.vendor == "postgresql" else ""))
-
-
-def complaints() -> list[str]:
-    return [str(found.msg) for found in run_checks(databases=["default"]) if found.id == "credits.E001"]
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_check_says_which_trigger_is_missing(number: int) -> None:
-    name = sorted(triggers.NAMES[connection.vendor])[number]
-    assert complaints() == []
-    drop(name)
-    [complaint] = complaints()
-    assert name in complaint
-    triggers.install(connection)
-    assert complaints() == []
-
-
-@pytest.mark.django_db
-def test_a_disabled_trigger_is_missing_too() -> None:
-    if connection.vendor == "postgresql":
-        for how in ("DISABLE", "ENABLE REPLICA"):
-            with connection.cursor() as cursor:
-                cursor.execute(f"ALTER TABLE credits_transfer {how} TRIGGER credits_transfer_no_change")
-            assert triggers.missing(connection) == {"credits_transfer_no_change"}
-
-
-def test_what_the_check_advises_makes_the_triggers_again(fresh_database: FreshDatabase) -> None:
-    drop(min(triggers.NAMES[connection.vendor]))
-    with pytest.raises(SystemCheckError, match="--skip-checks"):
-        call_command("migrate", verbosity=0, skip_checks=False)
-    call_command("migrate", verbosity=0, skip_checks=True)
-    assert triggers.missing(connection) == set()
-
-
-# The proof
-
-
-def test_verify_finds_a_balance_that_no_transfer_explains(account: Account) -> None:
-    Book.objects.filter(account=account, kind="available").update(balance=F("balance") + 7)
-    [difference] = ledger.verify()
-    assert (difference.book.account, difference.shown, difference.proven) == (account, 10_007, 10_000)
-
-
-def test_the_command_proves_a_ledger_that_adds_up(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
-    factories.submission(account, to=3)
-    call_command("verify_ledger")
-    assert "adds up" in capsys.readouterr().out
-
-
-def test_the_command_names_a_wrong_balance(account: Account) -> None:
-    Book.objects.filter(account=account, kind="spent").update(balance=7)
-    with pytest.raises(CommandError, match="spent: shows 7, its transfers give 0"):
-        call_command("verify_ledger")
-
-
-def test_the_command_names_a_hold_that_no_message_needs(account: Account) -> None:
-    ledger.hold(account, 1_000, key="a", cause=CAUSE)
-    with pytest.raises(CommandError, match="1000 held, its waiting messages need 0"):
-        call_command("verify_ledger")
-
-
-def test_the_command_sees_one_moment_while_others_send(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between its two questions somebody submits; each question alone is right, both together must be."""
-    account = factories.account()
-    submitted: list[Any] = []
-    submitting: list[threading.Thread] = []
-
-    def holds_then_somebody_submits() -> dict[int, int]:
-        found = outstanding_holds()
-        other = threading.Thread(target=lambda: submitted.extend(at_once([lambda: factories.submission(account)])))
-        other.start()
-        submitting.append(other)
-        # On SQLite the write transaction of the command makes the other one wait until it has ended.
-        if connection.vendor == "postgresql":
-            other.join(DEADLINE)
-            assert submitted
-        return found
-
-    monkeypatch.setattr(verify_ledger, "outstanding_holds", holds_then_somebody_submits)
-    call_command("verify_ledger")
-    submitting[0].join(DEADLINE)
-    assert not isinstance(submitted[0], Exception)
-    assert balances(account)["held"] == 1_000
-
-
 # Any sequence
+
 
 AMOUNTS = st.integers(min_value=1, max_value=50)
 STEPS = st.tuples(
@@ -422,81 +231,3 @@ def perform(account: Account, verb: str, amount: int, key: str) -> None:
     else:
         make = ledger.capture if verb == "capture" else ledger.release
         ledger.post([make(account.pk, amount, key=key, cause=CAUSE)])
-
-
-# At once, on real connections
-
-THREADS = 8
-
-
-def submit_at_once(account: Account) -> list[Any]:
-    """So many threads submit a message of one credit each, at the same time."""
-    drafts = [factories.draft(account) for _number in range(THREADS)]
-    return at_once([lambda draft=draft: submit(draft, now=factories.NOON) for draft in drafts])  # type: ignore[misc]
-
-
-def test_of_many_at_once_exactly_those_succeed_that_the_balance_covers(fresh_database: FreshDatabase) -> None:
-    account = factories.account(millis=THREADS // 2 * 1_000)
-    results = submit_at_once(account)
-    refusals = [result for result in results if isinstance(result, Exception)]
-    assert [type(refusal) for refusal in refusals] == [NotEnoughCredit] * (THREADS // 2)
-    assert balances(account) == books(0, held=THREADS // 2 * 1_000)
-    assert account.submissions.count() == THREADS // 2
-    assert_ledger_adds_up()
-
-
-def test_without_the_lock_only_the_constraint_stands_between_the_race_and_a_negative_balance(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The control. All read the balance before one of them writes, and each finds it enough for itself.
-
-    SQLite takes no row locks: its write transactions (IMMEDIATE) come one after the other, so there the race
-    cannot be made, and taking the lock away changes nothing.
-    """
-    account = factories.account(millis=THREADS // 2 * 1_000)
-    all_have_read = threading.Barrier(THREADS)
-
-    def unlocked(accounts: set[int], *, with_issued: bool) -> dict[tuple[int | None, str], Book]:
-        found = list(Book.objects.filter(account_id__in=accounts))
-        if connection.vendor == "postgresql":
-            all_have_read.wait(DEADLINE)
-        return {(book.account_id, book.kind): book for book in found}
-
-    monkeypatch.setattr(ledger, "_locked_books", unlocked)
-    refusals = [result for result in submit_at_once(account) if isinstance(result, Exception)]
-    kind = IntegrityError if connection.vendor == "postgresql" else NotEnoughCredit
-    assert [type(refusal) for refusal in refusals] == [kind] * (THREADS // 2)
-    assert balances(account) == books(0, held=THREADS // 2 * 1_000)
-    assert_ledger_adds_up()
-
-
-def test_the_same_key_at_once_moves_once_and_answers_all(fresh_database: FreshDatabase) -> None:
-    account = factories.account(millis=10_000)
-    results = at_once([lambda: ledger.hold(account, 4_000, key="a", cause=CAUSE)] * THREADS)
-    assert {result.pk for result in results} == {Transfer.objects.get(key="a").pk}
-    assert balances(account) == books(6_000, held=4_000)
-
-
-def test_posts_over_the_same_accounts_in_any_order_wait_and_do_not_deadlock(fresh_database: FreshDatabase) -> None:
-    accounts = [factories.account(millis=100_000) for _number in range(4)]
-
-    def post(number: int) -> None:
-        order = accounts if number % 2 else accounts[::-1]
-        for turn in range(5):
-            ledger.post(
-                [
-                    ledger.Movement(
-                        verb=Transfer.Verb.HOLD,
-                        account=account.pk,
-                        amount=10,
-                        key=f"{number}:{turn}:{account.pk}",
-                        cause=CAUSE,
-                    )
-                    for account in order
-                ]
-            )
-
-    results = at_once([lambda number=number: post(number) for number in range(THREADS)])  # type: ignore[misc]
-    assert results == [None] * THREADS
-    assert [balances(account)["held"] for account in accounts] == [THREADS * 5 * 10] * 4
-    proven()

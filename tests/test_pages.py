@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from compose.models import Message
 from credits.models import Account
+from inbox.models import Received
 from tests import factories
 from tests.pages import Element, browser_of, read, sentence
 
@@ -179,8 +180,10 @@ def fill(account: Account, rows: int) -> dict[str, str]:
     for number in range(rows):
         # Each with its own submission: what a row needs of it must come with the list.
         factories.message(account, to=factories.mobile(number), deferred_to=LATER)
-        factories.message(account, to=factories.mobile(number))
+        answered = factories.message(account, to=factories.mobile(number))
         came = factories.received(account, f"Text {number}", number=factories.mobile(number))
+        Received.objects.filter(pk=came.pk).update(answers=answered)
+    last = factories.received(account, number=factories.mobile(0))
     Message.objects.filter(submission=sent).update(reason="window")
     return {
         "sent": reverse("sent"),
@@ -189,7 +192,7 @@ def fill(account: Account, rows: int) -> dict[str, str]:
         "credits": reverse("credits"),
         "senders": reverse("senders"),
         "submission": reverse("submission", kwargs={"pk": sent.pk}),
-        "conversation": reverse("conversation", kwargs={"pk": came.pk}),
+        "conversation": reverse("conversation", kwargs={"pk": last.pk}),
     }
 
 

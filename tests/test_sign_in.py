@@ -1,6 +1,7 @@
 """Who comes in: sign-in, sign-out, passwords, and the account one works in."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,13 @@ from credits.models import Account, Member
 from tests import factories
 from tests.pages import browser_of, is_a_sentence, read, sentence
 
-pytestmark = pytest.mark.django_db
 NEW = "a wholly different phrase"
+
+
+@pytest.fixture(autouse=True)
+def noon(db: None) -> Iterator[None]:
+    with time_machine.travel(factories.NOON, tick=False):
+        yield
 
 
 @pytest.fixture
@@ -176,8 +182,7 @@ def test_a_forgotten_password_is_chosen_anew_by_the_link_of_a_letter(
 def test_the_link_of_a_letter_works_for_four_hours(
     person: User, account: Account, mailoutbox: list[EmailMessage]
 ) -> None:
-    with time_machine.travel(factories.NOON, tick=False):
-        asked_for_a_link(browser_of(), person.email)
+    asked_for_a_link(browser_of(), person.email)
     link = link_in(mailoutbox[0])
     for hours, works in [(3.9, True), (4.1, False)]:
         with time_machine.travel(factories.NOON + timedelta(hours=hours), tick=False):

@@ -1,31 +1,26 @@
-"""Submitting and cancelling: what it costs, when it leaves, who is refused, and that a click counts once."""
+"""Submitting: what it costs, what is sent, when it leaves, and who is refused."""
 
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from compose import dispatch
 from compose.models import Message, Submission
 from compose.planning import Refused, plan
-from compose.queries import counts, quote, scheduled, sent
+from compose.queries import quote
 from compose.recipients import Recipient
-from compose.services import AlreadySent, cancel, cancel_submission, submit
+from compose.services import submit
 from credits.ledger import NotEnoughCredit
 from credits.models import Account, Transfer
 from senders import services as sender_services
 from senders.models import Sender
 from tests import factories
-from tests.factories import NOON, assert_ledger_adds_up, at, balances
-from tests.fixtures.databases import FreshDatabase
+from tests.factories import NOON, assert_ledger_adds_up, balances
 from tests.gateways_for_tests import scripted_gateway
-from tests.threads import at_once
 
 SUNDAY = datetime(2026, 11, 22, 10, tzinfo=UTC)
 CHRISTMAS = datetime(2026, 12, 25, 10, tzinfo=UTC)
-State = Message.State
 
 
 @pytest.fixture
@@ -249,159 +244,3 @@ def test_without_enough_credit_nothing_is_kept(account: Account) -> None:
     assert not Message.objects.exists()
     assert balances(account) == {"available": 100_000, "held": 0, "spent": 0}
     assert_ledger_adds_up()
-
-
-# One click, one submission
-
-
-def test_the_same_draft_with_the_same_key_is_sent_once(account: Account) -> None:
-    draft = factories.draft(account)
-    first, new = submit(draft, now=NOON)
-    again, newer = submit(draft, now=NOON + timedelta(seconds=2))
-    assert (new, newer, again) == (True, False, first)
-    assert Message.objects.count() == 1
-    assert_ledger_adds_up()
-
-
-def test_the_second_click_is_answered_after_the_moment_has_come_and_the_credits_are_gone(account: Account) -> None:
-    draft = factories.draft(account, to=100, deferred_to=NOON + timedelta(hours=1))
-    first, _new = submit(draft, now=NOON)
-    assert submit(draft, now=NOON + timedelta(hours=2)) == (first, False)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [{"body": "Bonsoir"}, {"to": "0612345679"}, {"commercial": True}, {"message_class": "flash"}],
-    ids=["text", "recipient", "commercial", "class"],
-)
-def test_the_same_key_for_another_draft_says_so_and_sends_nothing(account: Account, other: dict[str, Any]) -> None:
-    key = uuid.uuid4()
-    first = factories.submission(account, request_key=key)
-    with pytest.raises(AlreadySent) as refused:
-        factories.submission(account, request_key=key, **other)
-    assert refused.value.submission == first
-    assert Submission.objects.count() == 1
-    assert_ledger_adds_up()
-
-
-def test_the_key_of_another_account_is_no_key_of_ours(account: Account) -> None:
-    key = uuid.uuid4()
-    factories.submission(account, request_key=key)
-    factories.submission(factories.account(), request_key=key)
-    assert Submission.objects.count() == 2
-
-
-def test_two_clicks_at_the_same_time_send_once(fresh_database: FreshDatabase) -> None:
-    account = factories.account()
-    draft = factories.draft(account)
-    results = at_once([lambda: submit(draft, now=NOON)] * 6)
-    assert sorted(new for _submission, new in results) == [False] * 5 + [True]
-    assert len({submission.pk for submission, _new in results}) == 1
-    assert balances(account)["held"] == 1_000
-    assert_ledger_adds_up()
-
-
-def test_two_drafts_with_one_key_at_the_same_time_send_one_and_refuse_the_other(fresh_database: FreshDatabase) -> None:
-    account = factories.account()
-    key = uuid.uuid4()
-    drafts = [factories.draft(account, body=body, request_key=key) for body in ("Bonjour", "Bonsoir")]
-    results = at_once([lambda draft=draft: submit(draft, now=NOON) for draft in drafts])  # type: ignore[misc]
-    assert sorted(isinstance(result, AlreadySent) for result in results) == [False, True]
-    assert Submission.objects.count() == 1
-    assert_ledger_adds_up()
-
-
-# Cancelling
-
-
-def test_a_cancelled_message_gives_its_credits_back(account: Account) -> None:
-    message = factories.message(account, deferred_to=NOON + timedelta(days=1))
-    person = factories.owner(account)
-    assert cancel(account, [message.pk], by=person, now=NOON) == 1
-    message.refresh_from_db()
-    assert (message.state, message.reason, message.final_at) == (State.CANCELLED, "cancelled", NOON)
-    assert message.hold_ended_by is not None
-    assert (message.hold_ended_by.verb, message.hold_ended_by.by) == ("release", person)
-    assert balances(account) == {"available": 100_000, "held": 0, "spent": 0}
-    assert_ledger_adds_up()
-
-
-def test_cancelling_twice_gives_back_once(account: Account) -> None:
-    message = factories.message(account)
-    assert [cancel(account, [message.pk], by=None, now=NOON) for _time in range(2)] == [1, 0]
-    assert balances(account)["available"] == 100_000
-
-
-def test_cancelling_a_submission_leaves_alone_what_has_left(account: Account) -> None:
-    submission = factories.submission(account, to=4)
-    with scripted_gateway():
-        claim, _moved = dispatch.claim_due(clock=at(NOON), size=1)
-    assert claim is not None
-    assert cancel_submission(submission, by=None, now=NOON) == 3
-    assert {one.state: one.total for one in counts(submission)} == {"sending": 1, "cancelled": 3}
-    assert balances(account) == {"available": 99_000, "held": 1_000, "spent": 0}
-    assert_ledger_adds_up()
-
-
-def test_nobody_cancels_the_message_of_another_account(account: Account) -> None:
-    message = factories.message(account)
-    assert cancel(factories.account(), [message.pk], by=None, now=NOON) == 0
-    message.refresh_from_db()
-    assert message.state == State.SCHEDULED
-
-
-def test_a_message_is_either_cancelled_or_claimed(fresh_database: FreshDatabase) -> None:
-    account = factories.account()
-    with scripted_gateway() as gateway:
-        for _round in range(5):
-            submission = factories.submission(account, to=10)
-            pks = list(submission.messages.values_list("pk", flat=True))
-            cancelled, sent_now, more = at_once(
-                [
-                    lambda pks=pks: cancel(account, pks, by=None, now=NOON),  # type: ignore[misc]
-                    lambda: dispatch.dispatch_due(clock=at(NOON)),
-                    lambda pks=pks: cancel(account, pks, by=None, now=NOON),  # type: ignore[misc]
-                ]
-            )
-            # What the claim skipped because the cancelling held it is cancelled, so each has one end.
-            assert cancelled + sent_now + more == 10
-            states = set(submission.messages.values_list("state", flat=True))
-            assert states <= {State.CANCELLED, State.ACCEPTED}
-            assert submission.messages.filter(state=State.ACCEPTED).count() == sent_now
-        assert len(gateway.sent) == Message.objects.filter(state=State.ACCEPTED).count()
-    assert_ledger_adds_up()
-
-
-# The pages' lists
-
-
-def test_a_message_is_planned_until_its_moment_and_sent_from_then_on(account: Account) -> None:
-    later = factories.message(account, deferred_to=NOON + timedelta(hours=1))
-    assert list(scheduled(account, now=NOON)) == [later]
-    assert list(sent(account, now=NOON)) == []
-    assert list(scheduled(account, now=NOON + timedelta(hours=1))) == []
-    assert list(sent(account, now=NOON + timedelta(hours=1))) == [later]
-
-
-def test_a_cancelled_message_is_among_those_sent(account: Account) -> None:
-    later = factories.message(account, deferred_to=NOON + timedelta(hours=1))
-    cancel(account, [later.pk], by=None, now=NOON)
-    assert list(sent(account, now=NOON)) == [later]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("06 12 34", 1), ("+33612", 1), ("0033612", 1), ("jour", 1), ("0", 0), ("00", 0), ("9999", 0), ("%", 0)],
-)
-def test_sent_messages_are_found_by_number_as_typed_or_kept_and_by_text(
-    account: Account, text: str, found: int
-) -> None:
-    factories.message(account)
-    assert len(sent(account, now=NOON, text=text)) == found
-
-
-def test_nobody_sees_the_messages_of_another_account(account: Account) -> None:
-    factories.message(account)
-    other = factories.account()
-    assert not sent(other, now=NOON)
-    assert not scheduled(other, now=NOON - timedelta(hours=1))

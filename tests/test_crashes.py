@@ -1,0 +1,163 @@
+"""What a process that dies leaves behind, and what becomes of it: nothing is lost, nothing leaves twice."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from compose import dispatch
+from compose.gateways.base import (
+    Accepted,
+    NotSent,
+    Outcome,
+    OutcomeUnknown,
+    Outgoing,
+    Rejected,
+)
+from compose.models import Message
+from credits.models import Account
+from tests import factories
+from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
+from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway
+
+State = Message.State
+AFTER_LEASE = NOON + timedelta(seconds=121)
+
+
+class Killed(BaseException):
+    """The process ends here; nothing after it runs."""
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    """An account with 100 credits."""
+    return factories.account()
+
+
+@pytest.fixture
+def gateway() -> Iterator[ScriptedGateway]:
+    """The only gateway: it takes all messages until its script says otherwise."""
+    with scripted_gateway() as made:
+        yield made
+
+
+def test_a_lease_that_ends_without_the_mark_returns_the_message_to_the_queue(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    message = factories.message(account)
+    dispatch.claim_due(clock=at(NOON))
+    assert dispatch.sweep(clock=at(NOON + timedelta(seconds=119))) == 0
+    assert dispatch.sweep(clock=at(AFTER_LEASE)) == 1
+    assert_message(message, State.SCHEDULED, "lease_ended", claim=None, handed_over_at=None)
+    assert balances(account) == HELD
+    dispatch.dispatch_due(clock=at(AFTER_LEASE))
+    assert_message(message, State.ACCEPTED)
+    assert len(gateway.sent) == 1
+
+
+def test_a_lease_that_ends_with_the_mark_leaves_the_message_unconfirmed(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    message = factories.message(account)
+    gateway.script = raising(Killed())
+    with pytest.raises(Killed):
+        dispatch.dispatch_due(clock=at(NOON))
+    assert dispatch.sweep(clock=at(AFTER_LEASE)) == 1
+    assert_message(message, State.UNCONFIRMED, "crash")
+    assert balances(account) == HELD
+    dispatch.dispatch_due(clock=at(AFTER_LEASE + timedelta(hours=1)))
+    assert len(gateway.sent) == 1
+
+
+def test_a_crash_leaves_a_chunk_in_doubt_and_not_the_batch(account: Account) -> None:
+    submission = factories.submission(account, to=5)
+    with scripted_gateway(batch_size=1) as gateway:
+
+        def third_kills(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
+            if len(gateway.chunks) == 3:
+                raise Killed
+            return [Accepted(f"ref-{message.id}") for message in chunk]
+
+        gateway.script = third_kills
+        with pytest.raises(Killed):
+            dispatch.dispatch_due(clock=at(NOON))
+        dispatch.sweep(clock=at(AFTER_LEASE))
+        dispatch.dispatch_due(clock=at(AFTER_LEASE))
+        states = list(submission.messages.order_by("pk").values_list("state", flat=True))
+        assert states == ["accepted", "accepted", "unconfirmed", "accepted", "accepted"]
+        assert sorted(message.id for message in gateway.sent) == sorted(
+            str(pk) for pk in submission.messages.values_list("pk", flat=True)
+        )
+    assert_ledger_adds_up()
+
+
+def test_a_worker_that_wakes_after_its_lease_sends_nothing(account: Account, gateway: ScriptedGateway) -> None:
+    message = factories.message(account)
+    asleep, _moved = dispatch.claim_due(clock=at(NOON))
+    assert asleep is not None
+    dispatch._send(asleep, at(AFTER_LEASE))
+    assert gateway.sent == []
+    dispatch.sweep(clock=at(AFTER_LEASE))
+    dispatch.dispatch_due(clock=at(AFTER_LEASE))
+    dispatch._send(asleep, at(NOON))
+    assert_message(message, State.ACCEPTED, attempts=2)
+    assert len(gateway.sent) == 1
+
+
+LATE = {
+    "accepted": (Accepted("late"), State.ACCEPTED, "", SPENT),
+    "rejected": (Rejected("no"), State.FAILED, "rejected", FULL),
+    "not sent": (NotSent("refused"), State.SCHEDULED, "gateway_unreachable", HELD),
+    "unknown": (OutcomeUnknown("lost"), State.UNCONFIRMED, "outcome_unknown", HELD),
+}
+
+
+@pytest.mark.parametrize(("answer", "state", "reason", "books"), LATE.values(), ids=LATE)
+def test_an_answer_that_comes_after_the_sweep_still_counts(
+    account: Account, gateway: ScriptedGateway, answer: Outcome, state: str, reason: str, books: dict[str, int]
+) -> None:
+    message = factories.message(account)
+    swept: list[Any] = []
+
+    def slow(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
+        dispatch.sweep(clock=at(AFTER_LEASE))
+        swept.extend(Message.objects.values_list("state", "reason"))
+        return [answer]
+
+    gateway.script = slow
+    dispatch.dispatch_due(clock=at(NOON))
+    assert swept == [("unconfirmed", "crash")]
+    message.refresh_from_db()
+    assert (message.state, message.reason) == (state, reason)
+    assert balances(account) == books
+    assert_ledger_adds_up()
+
+
+def test_a_late_word_that_the_message_did_not_leave_counts_as_an_attempt_like_any_other(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    message = factories.message(account)
+    Message.objects.update(attempts=dispatch.MOST_ATTEMPTS - 1)
+
+    def slow(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
+        dispatch.sweep(clock=at(AFTER_LEASE))
+        return [NotSent("refused")]
+
+    gateway.script = slow
+    dispatch.dispatch_due(clock=at(NOON))
+    assert_message(message, State.FAILED, "too_many_attempts")
+    assert balances(account) == FULL
+
+
+def test_an_unconfirmed_message_that_nobody_confirms_expires_and_is_given_back(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    message = factories.message(account)
+    gateway.script = raising(OutcomeUnknown("lost"))
+    dispatch.dispatch_due(clock=at(NOON))
+    end = message.valid_until + timedelta(days=7)
+    assert dispatch.sweep(clock=at(end - timedelta(seconds=1))) == 0
+    assert dispatch.sweep(clock=at(end)) == 1
+    assert_message(message, State.EXPIRED, "never_confirmed", final_at=end)
+    assert balances(account) == FULL
