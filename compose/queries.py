@@ -1,5 +1,6 @@
 """What the pages show of what goes out."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from credits import queries as credit_queries
 from credits.models import Account
 
 State = Message.State
+# What a person types who looks for a number.
+NUMBER = re.compile(r"[\d\s+().-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +70,10 @@ def sent(account: Account, *, now: datetime, text: str = "", state: str = "") ->
     if state in State.values:
         rows = rows.filter(state=state)
     if text:
-        digits = "".join(character for character in text if character.isdecimal())
-        # 06… is how a French number is typed; +336… is how it is kept.
-        digits = digits.removeprefix("00").lstrip("0")
         found = Q(submission__text__icontains=text)
-        if digits:
+        # 06… is how a French number is typed; +336… is how it is kept.
+        digits = re.sub(r"\D", "", text).removeprefix("00").lstrip("0")
+        if digits and NUMBER.fullmatch(text):
             found |= Q(recipient__contains=digits)
         rows = rows.filter(found)
     return rows.select_related("submission__sender")

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from compose import planning, queries, services
 from compose.forms import ComposeForm, SentFilter
@@ -114,7 +114,7 @@ def _submission(request: MemberRequest, pk: int) -> Submission:
 
 
 @member_page()
-@require_GET
+@require_safe
 def submission(request: MemberRequest, pk: int) -> HttpResponse:
     """What one click sent: how many, at what price, and where each message stands."""
     found = _submission(request, pk)
@@ -139,7 +139,7 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @member_page()
-@require_GET
+@require_safe
 def sent(request: MemberRequest) -> HttpResponse:
     """SMS envoyés."""
     filters = SentFilter(request.GET)
@@ -159,7 +159,7 @@ def sent(request: MemberRequest) -> HttpResponse:
 
 
 @member_page()
-@require_GET
+@require_safe
 def message(request: MemberRequest, pk: int) -> HttpResponse:
     """One message: its life, line by line."""
     rows = Message.objects.select_related("submission__sender", "submission__created_by", "hold_ended_by")
@@ -175,7 +175,7 @@ def message(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @member_page()
-@require_GET
+@require_safe
 def scheduled(request: MemberRequest) -> HttpResponse:
     """SMS planifiés."""
     rows = queries.scheduled(request.member.account, now=timezone.now())

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from credits import access, queries, services
 from credits.access import MemberRequest, member_page
@@ -16,7 +16,7 @@ from credits.forms import MobileForm
 
 
 @member_page()
-@require_GET
+@require_safe
 def statement(request: MemberRequest) -> HttpResponse:
     """Crédits: the balances and the statement, each line with its cause."""
     account = request.member.account
@@ -70,7 +70,7 @@ def switch_account(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def no_account(request: HttpRequest) -> HttpResponse:
     """For somebody who is signed in but a member of no account."""
     member, _members = access.current(request)

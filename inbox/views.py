@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from compose.paging import page
 from credits.access import MemberRequest, member_page
@@ -13,7 +13,7 @@ from inbox.models import Received
 
 
 @member_page()
-@require_GET
+@require_safe
 def received(request: MemberRequest) -> HttpResponse:
     """SMS reçus."""
     rows = queries.received(request.member.account, request.user)
@@ -27,7 +27,7 @@ def received(request: MemberRequest) -> HttpResponse:
 
 
 @member_page()
-@require_GET
+@require_safe
 def conversation(request: MemberRequest, pk: int) -> HttpResponse:
     """A received message in its conversation; opening it reads what the conversation shows."""
     account = request.member.account

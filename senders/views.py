@@ -5,7 +5,7 @@ from django.db import IntegrityError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from credits.access import MemberRequest, may_manage, member_page
 from senders import queries, services
@@ -16,7 +16,7 @@ SWITCHES = {"enable": services.enable, "disable": services.disable, "delete": se
 
 
 @member_page()
-@require_GET
+@require_safe
 def senders(request: MemberRequest) -> HttpResponse:
     """Expéditeurs."""
     rows = list(queries.of(request.member.account))

@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 # sun_path of sockaddr_un holds 108 bytes with its closing NUL (unix(7)).
@@ -21,6 +22,14 @@ class BadEnvironment(Exception):
 def text(name: str, default: str = "") -> str:
     """The variable `name` without surrounding space, or `default` when it is unset or empty."""
     return os.environ.get(name, "").strip() or default
+
+
+def choice(name: str, allowed: Collection[str], default: str) -> str:
+    """The variable `name`, one of `allowed`; raises BadEnvironment for anything else."""
+    value = text(name, default)
+    if value not in allowed:
+        raise BadEnvironment(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
 
 
 def flag(name: str, default: bool) -> bool:

@@ -16,9 +16,7 @@ from smsmanager import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-MODE = environment.text("SMSMANAGER_MODE", "embedded")
-if MODE not in {"embedded", "production"}:
-    raise environment.BadEnvironment(f"SMSMANAGER_MODE must be embedded or production, not {MODE!r}.")
+MODE = environment.choice("SMSMANAGER_MODE", ("embedded", "production"), "embedded")
 EMBEDDED = MODE == "embedded"
 DATA_DIR = Path(environment.text("SMSMANAGER_DATA_DIR", str(BASE_DIR / "var"))).resolve()
 
@@ -167,17 +165,18 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Gateways ----------------------------------------------------------------------------------
 
-SMS_GATEWAYS: dict[str, dict[str, Any]] = {
-    "console": {
-        "default": {"BACKEND": "compose.gateways.console.ConsoleGateway", "OPTIONS": {}},
-    },
+BUILT_IN_GATEWAYS: dict[str, dict[str, Any]] = {
+    "console": {"BACKEND": "compose.gateways.console.ConsoleGateway", "OPTIONS": {}},
     "simulator": {
-        "default": {
-            "BACKEND": "compose.gateways.simulator.SimulatorGateway",
-            "OPTIONS": {"redis_url": REDIS_URL},
-        },
+        "BACKEND": "compose.gateways.simulator.SimulatorGateway",
+        "OPTIONS": {"redis_url": REDIS_URL},
     },
-}[environment.text("SMSMANAGER_GATEWAY", "simulator" if EMBEDDED else "console")]
+}
+SMS_GATEWAYS = {
+    "default": BUILT_IN_GATEWAYS[
+        environment.choice("SMSMANAGER_GATEWAY", BUILT_IN_GATEWAYS, "simulator" if EMBEDDED else "console")
+    ]
+}
 
 # --- The rules of the product, that an installation may set -------------------------------------
 

@@ -6,12 +6,13 @@ import pytest
 
 from tests.fixtures.brokers import broker, redis_client
 from tests.fixtures.browsers import browser, locale, page, page_errors
-from tests.fixtures.databases import fresh_database
+from tests.fixtures.databases import django_db_setup, fresh_database
 from tests.fixtures.instances import running
 
 __all__ = [
     "broker",
     "browser",
+    "django_db_setup",
     "fresh_database",
     "locale",
     "page",

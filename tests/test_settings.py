@@ -70,18 +70,14 @@ def test_production_without_https_is_warned_about_by_name(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("SMSMANAGER_MODE", "prod"), ("SMSMANAGER_DEBUG", "maybe"), ("SMSMANAGER_VALIDITY_HOURS", "two days")],
+    "name", ["SMSMANAGER_MODE", "SMSMANAGER_GATEWAY", "SMSMANAGER_DEBUG", "SMSMANAGER_VALIDITY_HOURS"]
 )
-def test_a_variable_that_makes_no_sense_is_refused_with_its_name_and_value(
-    tmp_path: Path, name: str, value: str
-) -> None:
-    done = check(tmp_path, **{name: value})
+def test_a_variable_that_makes_no_sense_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+    done = check(tmp_path, **{name: "two days"})
     assert done.returncode == 1
-    said = done.stderr.splitlines()[-1]
-    assert "BadEnvironment" in said
-    assert name in said
-    assert repr(value) in said
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"{name} must be ")
+    assert "'two days'" in said
 
 
 def test_the_embedded_mode_needs_no_setting_at_all(tmp_path: Path) -> None:
