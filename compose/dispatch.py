@@ -47,7 +47,8 @@ State = Message.State
 Clock = Callable[[], datetime]
 
 BATCH = 500
-MOST_ATTEMPTS = 12
+# The validity of the message ends the attempts; the number is a bound behind it (every quarter of an hour, 50 hours).
+MOST_ATTEMPTS = 200
 # Seconds to the first retry; doubled each time up to the longest, with jitter so that retries spread.
 FIRST_RETRY, LONGEST_RETRY = 5.0, 900.0
 WAIT_FOR_NUMBER = timedelta(minutes=5)
