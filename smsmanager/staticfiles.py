@@ -4,6 +4,12 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ign
 
 
 class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """WhiteNoise's storage that also names by content what an ES module imports, so that no stale one is kept."""
+    """WhiteNoise's storage that also names by content what our ES modules import, so that no stale one is kept.
 
-    support_js_module_import_aggregation = True
+    Django's own switch for this reads the modules of packages too, which import what only a bundler finds.
+    """
+
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        ("js/*.js", ((r"""(?P<matched>from\s*["'](?P<url>\./[^"']+)["'])""", 'from "%(url)s"'),)),
+    )

@@ -214,9 +214,10 @@ def test_ten_thousand_pasted_numbers_are_read(separator: str, spelling: str) -> 
 
 
 def test_more_than_the_greatest_number_of_recipients_is_refused_at_once() -> None:
-    with pytest.raises(TooManyRecipients) as caught, translation.override("en"):
+    with pytest.raises(TooManyRecipients) as caught:
         parse_recipients("1\n" * (MAX_RECIPIENTS + 1), "FR")
-    assert f"{MAX_RECIPIENTS:,}" in str(caught.value.message)
+    with translation.override("en"):
+        assert f"{MAX_RECIPIENTS:,}" in str(caught.value.message)
     with pytest.raises(TooManyRecipients):
         parse_recipients("+1" * (MAX_RECIPIENTS + 1), "FR")
 

@@ -18,6 +18,8 @@ here "$PYTHON" && "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || want pyth
     || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
     || want postgresql
 here chromium || here chromium-browser || here google-chrome || want chromium fonts-liberation
+# Playwright brings a Node that is linked with it; a small Debian has none.
+[ -n "$(ls /usr/lib/*/libatomic.so.1 /usr/lib*/libatomic.so.1 2>/dev/null)" ] || want libatomic1
 
 [ -n "$wanted" ] || exit 0
 
