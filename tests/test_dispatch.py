@@ -210,8 +210,10 @@ def test_a_word_that_is_not_ours_does_not_spoil_the_chunk(account: Account, gate
 
 
 def test_retries_wait_longer_each_time_up_to_a_quarter_of_an_hour_and_end(
-    account: Account, gateway: ScriptedGateway
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # So that the number ends them, before the validity of two days does.
+    monkeypatch.setattr(dispatch, "MOST_ATTEMPTS", 20)
     message = factories.message(account)
     gateway.script = raising(NotSent("refused"))
     now, waits = NOON, []
