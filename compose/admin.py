@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from compose.models import GatewayEvent, Message, Submission, Transition
+from credits import regions
 from credits.amounts import format_credits
 from credits.readonly import ReadOnlyAdmin
 
@@ -15,7 +16,11 @@ class TransitionInline(admin.TabularInline):
     model = Transition
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("at", "state", "reason", "detail", "attempt", "by")
+    fields = readonly_fields = ("at", "state", "why", "detail", "attempt", "by")
+
+    @admin.display(description=_("reason"))
+    def why(self, transition: Transition) -> str:
+        return transition.reason_sentence
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -28,10 +33,36 @@ class TransitionInline(admin.TabularInline):
 class MessageAdmin(ReadOnlyAdmin):
     list_display = ("send_at", "account", "recipient", "state", "why", "credits", "gateway", "attempts")
     list_filter = ("state", "gateway", "send_at")
-    list_select_related = ("account",)
+    list_select_related = ("account", "hold_ended_by")
     search_fields = ("recipient", "gateway_ref")
     show_full_result_count = False
     inlines = (TransitionInline,)
+    fields = readonly_fields = (
+        "account",
+        "submission",
+        "recipient",
+        "destination",
+        "text",
+        "state",
+        "why",
+        "originator",
+        "send_at",
+        "valid_until",
+        "credits",
+        "gateway",
+        "gateway_ref",
+        "attempts",
+        "handed_over_at",
+        "final_at",
+    )
+
+    @admin.display(description=_("destination"))
+    def destination(self, message: Message) -> str:
+        return regions.name_of(message.region)
+
+    @admin.display(description=_("text as sent"))
+    def text(self, message: Message) -> str:
+        return message.submission.text
 
     @admin.display(description=_("reason"))
     def why(self, message: Message) -> str:
@@ -39,7 +70,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("credits"))
     def credits(self, message: Message) -> str:
-        return format_credits(message.price)
+        return format_credits(message.cost)
 
 
 @admin.register(Submission)

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -52,6 +52,7 @@ MOST_ATTEMPTS = 200
 # Seconds to the first retry; doubled each time up to the longest, with jitter so that retries spread.
 FIRST_RETRY, LONGEST_RETRY = 5.0, 900.0
 WAIT_FOR_NUMBER = timedelta(minutes=5)
+SETTLE_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,23 @@ def _hand_over(claim: Claim, chunk: list[Message], gateway: Gateway, clock: Cloc
         Message.objects.filter(pk__in=kept).update(handed_over_at=now)
     chunk = [row for row in chunk if row.pk in kept]
     if chunk:
-        _settle(claim, chunk, _outcomes(gateway, chunk, now), clock)
+        _settle_surely(claim, chunk, _outcomes(gateway, chunk, now), clock)
+
+
+def _settle_surely(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> None:
+    """Settle, and again when the database is busy or was away: only here is it known what the gateway said.
+
+    Raises OperationalError after SETTLE_TRIES; then the messages become unconfirmed when their lease ends.
+    """
+    for tries_left in reversed(range(SETTLE_TRIES)):
+        try:
+            return _settle(claim, chunk, outcomes, clock)
+        except OperationalError as error:
+            if not tries_left:
+                raise
+            log.warning("The answers of the gateway could not be kept yet (%s); trying again", error)
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
 
 
 def _outcomes(gateway: Gateway, chunk: list[Message], now: datetime) -> Sequence[Outcome]:

@@ -197,6 +197,12 @@ class Message(models.Model):
         """Why the message is where it is, in the user's language; "" when there is nothing to explain."""
         return sentence(self.reason)
 
+    @property
+    def cost(self) -> int:
+        """What the message costs as things stand, in millis: its price, or nothing once that was given back."""
+        ended = self.hold_ended_by
+        return 0 if ended is not None and ended.verb == Transfer.Verb.RELEASE else self.price
+
 
 class Transition(models.Model):
     """One change of state of a message: when, why, and in which attempt."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from compose import routing, segments
-from compose.recipients import Recipient
+from compose.numbers import Recipient
 from compose.schedule import DEFAULT_WINDOW, Departure, next_opening
 from credits.models import Account
 from credits.rates import rates_for

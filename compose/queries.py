@@ -1,8 +1,9 @@
 """What the pages show of what goes out."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
@@ -15,6 +16,12 @@ from credits.models import Account
 State = Message.State
 # What a person types who looks for a number.
 NUMBER = re.compile(r"[\d\s+().-]+")
+# In these states something more becomes of a message by itself.
+MOVING = (*Message.HELD, State.ACCEPTED)
+# How long after its departure a page still asks what became of a message: some never get a report.
+FOLLOWED = timedelta(hours=1)
+# How often a page asks, in seconds: for what is on its way, for an answer, and for what leaves later.
+SOON, NOW_AND_THEN, RARELY = 5, 15, 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,11 @@ class Quote:
     departures: list[Wave]
     now: bool
     zone: str
+
+    @property
+    def forced_characters(self) -> tuple[str, ...]:
+        """What does not fit into the GSM alphabet, each once, in the order of the text."""
+        return tuple(dict.fromkeys(character for _index, character in self.forced))
 
 
 def quote(planned: Plan, *, duplicates: int) -> Quote:
@@ -76,7 +88,7 @@ def sent(account: Account, *, now: datetime, text: str = "", state: str = "") ->
         if digits and NUMBER.fullmatch(text):
             found |= Q(recipient__contains=digits)
         rows = rows.filter(found)
-    return rows.select_related("submission__sender")
+    return rows.select_related("submission__sender", "hold_ended_by")
 
 
 def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
@@ -87,24 +99,38 @@ def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
 
 
 class StateCount(NamedTuple):
-    """How many messages of a submission are in a state."""
+    """How many messages of a submission are in a state, and the last departure among them."""
 
     state: str
     label: str
     total: int
+    last: datetime
 
 
 def counts(submission: Submission) -> list[StateCount]:
     """How many of the submission's messages are in each state, in the order of a message's life."""
-    found = dict(submission.messages.order_by().values_list("state").annotate(Count("pk")))
-    return [StateCount(state.value, str(state.label), found[state.value]) for state in State if state.value in found]
+    rows = submission.messages.order_by().values_list("state").annotate(Count("pk"), Max("due_at"))
+    found = {state: (total, last) for state, total, last in rows}
+    return [StateCount(state.value, str(state.label), *found[state.value]) for state in State if state.value in found]
+
+
+def asks_again(departures: Iterable[datetime], *, now: datetime, every: int = SOON) -> int:
+    """After how many seconds a page looks again at messages that left or leave at these moments.
+
+    0 when nothing is to be expected any more: there are none, or each left more than `FOLLOWED` ago.
+    """
+    followed = [departure for departure in departures if departure + FOLLOWED > now]
+    if not followed:
+        return 0
+    return RARELY if min(followed) > now + timedelta(seconds=RARELY) else every
 
 
 class Departures(NamedTuple):
-    """When the messages of a submission that wait will leave: the first, the last, and how many were postponed."""
+    """When the messages of a submission that wait will leave: the first, the last; how many, how many postponed."""
 
     first: datetime | None
     last: datetime | None
+    waiting: int
     postponed: int
 
 
@@ -112,7 +138,10 @@ def departures(submission: Submission, *, now: datetime) -> Departures:
     """The departures of the submission's messages that will leave after `now`."""
     waiting = submission.messages.filter(state=State.SCHEDULED, send_at__gt=now)
     found = waiting.aggregate(
-        first=Min("send_at"), last=Max("send_at"), postponed=Count("pk", filter=Q(postponed_by="window"))
+        first=Min("send_at"),
+        last=Max("send_at"),
+        waiting=Count("pk"),
+        postponed=Count("pk", filter=Q(postponed_by="window")),
     )
     return Departures(**found)
 

@@ -1,6 +1,6 @@
 """What a person typed or pasted as recipients, read into numbers.
 
-Pure: no database, no request. Numbers are read by ``phonenumbers`` (ITU-T E.164 and the national plans).
+Pure: no database, no request. ``compose.numbers`` reads each number; here a field is split into them.
 
 Commas, semicolons, tabs and line ends separate numbers. A space may stand inside a number or between two:
 ``06 12 34 56 78`` is one number, ``0612345678 0698765432`` are two. Spaces are understood where there is
@@ -10,16 +10,21 @@ only one way to read them as valid numbers; where there are several, the person 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import phonenumbers
 from django.utils.translation import gettext_lazy as _
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
 
-if TYPE_CHECKING:
-    # What gettext_lazy returns, for the type checker only.
-    from django.utils.functional import _StrPromise
+from compose.mobiles import mobile
+from compose.numbers import (
+    CHARACTERS,
+    INVISIBLE,
+    Recipient,
+    WrongNumber,
+    is_valid,
+    lengths_beginning,
+    parse_recipient,
+    wrong,
+)
 
 MAX_RECIPIENTS: Final = 100_000
 
@@ -27,72 +32,9 @@ MAX_RECIPIENTS: Final = 100_000
 _MAX_DIGITS: Final = 18
 # Fewer digits than this are never taken for a whole number beside others.
 _WHOLE_NUMBER_DIGITS: Final = 7
-_MAX_CHARACTERS: Final = 60
 
 _SEPARATORS: Final = re.compile("[,;\t\r\n\v\f\x85\u2028\u2029，；،؛]+")
 _BEFORE_PLUS: Final = re.compile(r"(?<=[\d\s])\s*(?=\(?[+＋])")
-_CHARACTERS_OF_NUMBERS: Final = re.compile(r"[\d\s+＋().\-‐‑‒–—―−/·•]+")
-# Soft hyphen, zero-width characters, direction marks: address books paste them around a number.
-_INVISIBLE: Final = dict.fromkeys(
-    [0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]
-)
-_QUOTES: Final = "\"'"
-
-_MOBILE: Final = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
-
-# Metropolitan France and its overseas departments dial each other in ten digits (0692… reaches Réunion),
-# though each has its own country code. Source: Arcep, national numbering plan.
-_FRENCH_PLAN: Final = ("FR", "GP", "MQ", "GF", "RE", "YT")
-_FRENCH_PLAN_AND_GUESTS: Final = frozenset((*_FRENCH_PLAN, "BL", "MF"))
-
-REASONS: Final = {
-    "empty": _("Type at least one number."),
-    "characters": _(
-        "This is not a telephone number. Use digits, with a leading + for another country, as in +33612345678."
-    ),
-    "incomplete": _("The country code is there but the number is missing. Type the rest of the number."),
-    "country_code": _("No country has this country code. Check the digits after the +."),
-    "no_country": _("The country of this number is not known. Begin it with + and the country code."),
-    "short": _("The number has too few digits. Add the missing ones."),
-    "long": _("The number has too many digits. Check it, and put a comma between two numbers."),
-    "ambiguous": _("It is not clear where one number ends and the next one begins. Put a comma between the numbers."),
-    "unassigned": _("No telephone number of this country looks like this. Check the digits."),
-    "extension": _("An SMS cannot reach an extension. Type the number without it."),
-    "short_number": _("A short number cannot receive your SMS. Type a mobile number."),
-    "fixed_line": _("This is a fixed line, which receives no SMS. Type a mobile number."),
-    "premium_rate": _("This is a premium-rate number, which receives no SMS. Type a mobile number."),
-    "shared_cost": _("This is a shared-cost number, which receives no SMS. Type a mobile number."),
-    "toll_free": _("This is a toll-free number, which receives no SMS. Type a mobile number."),
-    "voip": _("This is an internet telephony number, which receives no SMS. Type a mobile number."),
-    "personal": _("This is a personal forwarding number, which receives no SMS. Type a mobile number."),
-    "pager": _("This is a pager, which receives no SMS. Type a mobile number."),
-    "company": _("This is a company access number, which receives no SMS. Type a mobile number."),
-    "voicemail": _("This is a voicemail number, which receives no SMS. Type a mobile number."),
-    "international": _("This is a satellite or international service, not a country's mobile number."),
-}
-
-_CODE_OF_TYPE: Final = {
-    PhoneNumberType.FIXED_LINE: "fixed_line",
-    PhoneNumberType.PREMIUM_RATE: "premium_rate",
-    PhoneNumberType.SHARED_COST: "shared_cost",
-    PhoneNumberType.TOLL_FREE: "toll_free",
-    PhoneNumberType.VOIP: "voip",
-    PhoneNumberType.PERSONAL_NUMBER: "personal",
-    PhoneNumberType.PAGER: "pager",
-    PhoneNumberType.UAN: "company",
-    PhoneNumberType.VOICEMAIL: "voicemail",
-}
-_CODE_OF_EXCEPTION: Final = {
-    NumberParseException.INVALID_COUNTRY_CODE: "country_code",
-    NumberParseException.NOT_A_NUMBER: "short",
-    NumberParseException.TOO_SHORT_AFTER_IDD: "incomplete",
-    NumberParseException.TOO_SHORT_NSN: "short",
-    NumberParseException.TOO_LONG: "long",
-}
-_CODE_OF_LENGTH: Final = {
-    ValidationResult.TOO_SHORT: "short",
-    ValidationResult.TOO_LONG: "long",
-}
 
 
 class TooManyRecipients(ValueError):
@@ -102,24 +44,6 @@ class TooManyRecipients(ValueError):
         "More than 100,000 numbers were given, the most that one message can have. Nothing was sent. "
         "Split the list and send it in several times."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """A mobile number: ``e164`` like +33612345678, ``region`` like FR or RE (ISO 3166), ``raw`` as typed."""
-
-    e164: str
-    region: str
-    raw: str
-
-
-@dataclass(frozen=True, slots=True)
-class WrongNumber:
-    """An entry that cannot receive an SMS: ``raw`` as typed, why (a lazy sentence), and a key of REASONS."""
-
-    raw: str
-    reason: "_StrPromise"
-    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,96 +65,33 @@ def parse_recipients(raw: str, country: str) -> Recipients:
     if len(chunks) > MAX_RECIPIENTS:
         raise TooManyRecipients
     valid: dict[str, Recipient] = {}
-    wrong: list[WrongNumber] = []
+    refused: list[WrongNumber] = []
     duplicates = entries = 0
     for chunk in chunks:
-        for entry in _entries(chunk, country):
+        for outcome in _outcomes(chunk, country):
             entries += 1
             if entries > MAX_RECIPIENTS:
                 raise TooManyRecipients
-            outcome = entry if isinstance(entry, WrongNumber) else parse_recipient(entry, country)
             if isinstance(outcome, WrongNumber):
-                wrong.append(outcome)
+                refused.append(outcome)
             elif outcome.e164 in valid:
                 duplicates += 1
             else:
                 valid[outcome.e164] = outcome
     if not entries:
-        wrong.append(_wrong(raw, "empty"))
-    return Recipients(tuple(valid.values()), tuple(wrong), duplicates)
+        refused.append(wrong(raw, "empty"))
+    return Recipients(tuple(valid.values()), tuple(refused), duplicates)
 
 
-def parse_recipient(raw: str, country: str) -> Recipient | WrongNumber:
-    """Read one number; one without country code is a number of ``country``."""
-    text = raw.translate(_INVISIBLE).strip().strip(_QUOTES).strip()
-    if not text:
-        return _wrong(raw, "empty")
-    if len(text) > _MAX_CHARACTERS:
-        return _wrong(raw, "long" if _CHARACTERS_OF_NUMBERS.fullmatch(text) else "characters")
-    if not _CHARACTERS_OF_NUMBERS.fullmatch(text) or not any(map(str.isdigit, text)):
-        return _wrong(raw, "characters")
-    number = _parse(text, country)
-    if isinstance(number, str):
-        return _wrong(raw, number)
-    kind = phonenumbers.number_type(number)
-    if kind == PhoneNumberType.UNKNOWN:
-        return _wrong(raw, _why_invalid(number, text, country))
-    region = phonenumbers.region_code_for_number(number)
-    if region is None or region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
-        return _wrong(raw, "international")
-    if number.extension:
-        return _wrong(raw, "extension")
-    if kind not in _MOBILE:
-        return _wrong(raw, _CODE_OF_TYPE[kind])
-    return Recipient(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), region, raw)
-
-
-def _wrong(raw: str, code: str) -> WrongNumber:
-    return WrongNumber(raw, REASONS[code], code)
-
-
-# A number is often looked at twice: to see where it ends, then to judge it.
-@lru_cache(maxsize=1024)
-def _parse(text: str, country: str) -> PhoneNumber | str:
-    """The number, valid or not, or the code of the reason why there is none."""
-    try:
-        number = phonenumbers.parse(text, country or None)
-    except NumberParseException as error:
-        if error.error_type == NumberParseException.INVALID_COUNTRY_CODE and not _is_international(text):
-            return "no_country"
-        if error.error_type == NumberParseException.NOT_A_NUMBER and _is_international(text):
-            return "incomplete" if sum(map(str.isdigit, text)) <= 3 else "characters"
-        return _CODE_OF_EXCEPTION[error.error_type]
-    if country in _FRENCH_PLAN_AND_GUESTS and not _is_international(text):
-        return _in_the_french_plan(number, text, country)
-    return number
-
-
-def _in_the_french_plan(number: PhoneNumber, text: str, country: str) -> PhoneNumber:
-    """``number`` when it is valid where it was typed, else the one of another French region, if valid."""
-    if phonenumbers.is_valid_number(number):
-        return number
-    for region in _FRENCH_PLAN:
-        if region != country:
-            try:
-                other = phonenumbers.parse(text, region)
-            except NumberParseException:
-                continue  # The length does not suit that region: it is not a number of it.
-            if phonenumbers.is_valid_number(other):
-                return other
-    return number
-
-
-def _is_international(text: str) -> bool:
-    return text.lstrip(" (").startswith(("+", "＋", "00", "0 0"))
-
-
-def _why_invalid(number: PhoneNumber, text: str, country: str) -> str:
-    # A short number is dialled as it stands: a leading 0 is the beginning of a longer one.
-    as_it_stands = not text.lstrip(" (").startswith(("0", "+", "＋"))
-    if as_it_stands and phonenumbers.is_possible_short_number_for_region(number, country):
-        return "short_number"
-    return _CODE_OF_LENGTH.get(phonenumbers.is_possible_number_with_reason(number), "unassigned")
+def _outcomes(chunk: str, country: str) -> Iterator[Recipient | WrongNumber]:
+    """What the numbers of a text without separators other than spaces are."""
+    plain = mobile(chunk, country)
+    if plain is not None:
+        # One number, as the looks at each space would find.
+        yield Recipient(*plain, chunk)
+        return
+    for entry in _entries(chunk, country):
+        yield entry if isinstance(entry, WrongNumber) else parse_recipient(entry, country)
 
 
 # Where one number ends and the next begins
@@ -238,8 +99,8 @@ def _why_invalid(number: PhoneNumber, text: str, country: str) -> str:
 
 def _entries(chunk: str, country: str) -> Iterator[str | WrongNumber]:
     """The numbers of a text without separators other than spaces."""
-    text = chunk.translate(_INVISIBLE)
-    if not _CHARACTERS_OF_NUMBERS.fullmatch(text):
+    text = chunk.translate(INVISIBLE)
+    if not CHARACTERS.fullmatch(text):
         yield chunk
         return
     for piece in _BEFORE_PLUS.split(text):
@@ -251,7 +112,10 @@ def _entries_of_piece(piece: str, country: str) -> Iterator[str | WrongNumber]:
     """The numbers of a text in which a + stands at the beginning or nowhere."""
     tokens = piece.split()
     digits = [sum(map(str.isdigit, token)) for token in tokens]
-    if len(tokens) == 1 or (sum(digits) <= _MAX_DIGITS and _is_valid(piece, country)):
+    if len(tokens) > 1 and sum(digits) > _MAX_DIGITS * MAX_RECIPIENTS:
+        # However it is read, no number holds more digits: what follows need not look at megabytes.
+        raise TooManyRecipients
+    if len(tokens) == 1 or (sum(digits) <= _MAX_DIGITS and is_valid(piece, country)):
         yield piece
     elif min(digits) >= _WHOLE_NUMBER_DIGITS:
         yield from tokens
@@ -260,7 +124,7 @@ def _entries_of_piece(piece: str, country: str) -> Iterator[str | WrongNumber]:
     elif sum(digits) <= _MAX_DIGITS:
         yield piece
     else:
-        yield _wrong(piece, "ambiguous")
+        yield wrong(piece, "ambiguous")
 
 
 def _only_way(tokens: list[str], digits: list[int], country: str) -> list[str]:
@@ -277,13 +141,13 @@ def _only_way(tokens: list[str], digits: list[int], country: str) -> list[str]:
     for start in range(len(tokens)):
         if not ways[start]:
             continue
-        lengths = _lengths_of_numbers_beginning(" ".join(tokens[start : start + 6]), country)
+        lengths = lengths_beginning(" ".join(tokens[start : start + 6]), country)
         total = 0
         for end in range(start + 1, len(tokens) + 1):
             total += digits[end - 1]
             if total > _MAX_DIGITS or end - start > _MAX_DIGITS:
                 break
-            if total in lengths and _is_valid(" ".join(tokens[start:end]), country):
+            if total in lengths and is_valid(" ".join(tokens[start:end]), country):
                 ways[end] = min(2, ways[end] + ways[start])
                 starts[end] = start
     if ways[-1] != 1:
@@ -294,37 +158,3 @@ def _only_way(tokens: list[str], digits: list[int], country: str) -> list[str]:
         groups.append(" ".join(tokens[starts[end] : end]))
         end = starts[end]
     return groups[::-1]
-
-
-def _is_valid(text: str, country: str) -> bool:
-    number = _parse(text, country)
-    return not isinstance(number, str) and phonenumbers.is_valid_number(number)
-
-
-def _lengths_of_numbers_beginning(text: str, country: str) -> frozenset[int]:
-    """How many digits a number that begins like ``text`` can have in all; spares reading the others."""
-    if not _is_international(text):
-        return _lengths(country, 0)
-    digits = "".join(filter(str.isdigit, text))
-    prefix = 0 if "+" in text or "＋" in text else 2
-    for size in (1, 2, 3):
-        code = digits[prefix : prefix + size]
-        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code or 0))
-        if regions:
-            return _lengths(regions[0], prefix + size)
-    return frozenset()
-
-
-@lru_cache(maxsize=1024)
-def _lengths(region: str, before: int) -> frozenset[int]:
-    """Digits of a number of ``region`` after ``before`` others, with or without trunk or country prefix."""
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None) if region else None
-    if metadata is None or metadata.general_desc is None:
-        return frozenset()
-    prefixes = {0, len(metadata.national_prefix or ""), len(str(metadata.country_code))}
-    return frozenset(
-        before + prefix + length
-        for length in metadata.general_desc.possible_length
-        if length > 0
-        for prefix in prefixes
-    )

@@ -21,7 +21,8 @@ from credits.amounts import format_credits
 from credits.ledger import NotEnoughCredit
 from credits.models import Transfer
 
-JUST_SENT = "just_sent"
+JUST_SENT, SENT_DRAFT = "just_sent", "sent_draft"
+LONGEST_NUMBER = 40
 FIRST_MESSAGES = 50
 
 
@@ -31,7 +32,7 @@ def compose(request: MemberRequest) -> HttpResponse:
     """Composer un message: the landing page."""
     if request.method != "POST":
         # From a conversation: to whom the answer goes.
-        return _compose_page(request, _form(request, to=request.GET.get("to", "")))
+        return _compose_page(request, _form(request, to=_answering(request)))
     return _send(request)
 
 
@@ -67,12 +68,24 @@ def _send(request: MemberRequest) -> HttpResponse:
     except planning.Refused as refused:
         form.add_error(refused.field, str(refused.sentence))
         return _compose_page(request, form, status=422)
-    request.session[JUST_SENT] = submission.pk
+    request.session[JUST_SENT], request.session[SENT_DRAFT] = submission.pk, _draft(request)
     return redirect("submission", pk=submission.pk)
 
 
 def _form(request: MemberRequest, data: Any = None, *, to: str = "") -> ComposeForm:
     return ComposeForm(data, member=request.member, now=timezone.now(), initial={"recipients": to})
+
+
+def _answering(request: MemberRequest) -> str:
+    """To whom the answer goes that is written here, "" for a message of one's own."""
+    return (request.POST.get("to") or request.GET.get("to", ""))[:LONGEST_NUMBER]
+
+
+def _draft(request: MemberRequest) -> str:
+    """The name under which a browser keeps the draft: an answer must not take the place of another message."""
+    name = f"draft:{request.user.pk}:{request.member.account.pk}"
+    to = _answering(request)
+    return f"{name}:{to}" if to else name
 
 
 def _compose_page(
@@ -87,6 +100,8 @@ def _compose_page(
         "clause_senders": clause_senders,
         "max_parts": request.member.account.max_parts,
         "zone": request.member.account.time_zone,
+        "to": _answering(request),
+        "draft": _draft(request),
     }
     return render(request, "compose/compose.html", context, status=status)
 
@@ -119,10 +134,15 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
     """What one click sent: how many, at what price, and where each message stands."""
     found = _submission(request, pk)
     just_sent = request.session.get(JUST_SENT) == pk
+    draft = request.session.pop(SENT_DRAFT, "") if just_sent else ""
     if just_sent:
         del request.session[JUST_SENT]
+    now = timezone.now()
     counts = queries.counts(found)
-    rows = list(found.messages.order_by("pk")[:FIRST_MESSAGES])
+    departures = queries.departures(found, now=now)
+    ledger = credit_queries.by_cause(request.member.account, "submission", str(pk))
+    given_back = sum(line.amount for line in ledger if line.verb == Transfer.Verb.RELEASE)
+    rows = list(found.messages.select_related("hold_ended_by").order_by("pk")[:FIRST_MESSAGES])
     for row in rows:
         row.submission = found
     context = {
@@ -131,9 +151,13 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
         "messages_page": rows,
         "cancellable": sum(one.total for one in counts if one.state == Message.State.SCHEDULED),
         "just_sent": just_sent,
-        "departures": queries.departures(found, now=timezone.now()),
-        "ledger": credit_queries.by_cause(request.member.account, "submission", str(pk)),
-        "unfinished": any(one.state in Message.HELD or one.state == Message.State.ACCEPTED for one in counts),
+        "draft": draft,
+        "departures": departures,
+        "ledger": ledger,
+        "cost": found.price - given_back,
+        "given_back": given_back,
+        "every": queries.asks_again([one.last for one in counts if one.state in queries.MOVING], now=now),
+        "section": "scheduled" if departures.waiting == found.recipients else "sent",
     }
     return render(request, "compose/submission.html", context)
 
@@ -145,7 +169,8 @@ def sent(request: MemberRequest) -> HttpResponse:
     filters = SentFilter(request.GET)
     chosen = filters.cleaned_data if filters.is_valid() else {}
     text, state = chosen.get("q", ""), chosen.get("state", "")
-    rows = queries.sent(request.member.account, now=timezone.now(), text=text, state=state)
+    now = timezone.now()
+    rows = queries.sent(request.member.account, now=now, text=text, state=state)
     shown = page(rows, by="send_at", cursor=request.GET.get("before", ""))
     kept = {name: value for name, value in (("q", text), ("state", state)) if value}
     context = {
@@ -154,6 +179,8 @@ def sent(request: MemberRequest) -> HttpResponse:
         "filtered": bool(kept),
         "older": urlencode({**kept, "before": shown.cursor}) if shown.cursor else None,
         "newer": urlencode(kept) if request.GET.get("before") else None,
+        "every": queries.asks_again([row.due_at for row in shown.rows if row.state in queries.MOVING], now=now),
+        "now": now,
     }
     return render(request, "compose/sent.html", context)
 
@@ -162,14 +189,27 @@ def sent(request: MemberRequest) -> HttpResponse:
 @require_safe
 def message(request: MemberRequest, pk: int) -> HttpResponse:
     """One message: its life, line by line."""
-    rows = Message.objects.select_related("submission__sender", "submission__created_by", "hold_ended_by")
+    rows = Message.objects.select_related(
+        "submission__sender", "submission__created_by", "hold_ended_by__debit", "hold_ended_by__credit"
+    )
     found = get_object_or_404(rows, pk=pk, account=request.member.account)
-    held = Transfer.objects.filter(key=f"hold:{found.submission_id}")
+    held = Transfer.objects.filter(key=f"hold:{found.submission_id}").select_related("debit", "credit")
+    now = timezone.now()
+    moving = found.state in queries.MOVING
+    # What left from a number may be answered.
+    answerable = found.submission.sender.can_be_answered and (moving or found.cost)
+    waits = found.state == Message.State.SCHEDULED and found.send_at > now
     context = {
         "message": found,
         "transitions": queries.transitions(found),
         "ledger": [*held, *([found.hold_ended_by] if found.hold_ended_by else [])],
         "answers": list(found.answers.order_by("received_at")),
+        "every": queries.asks_again(
+            [found.due_at] if moving or answerable else [],
+            now=now,
+            every=queries.SOON if moving else queries.NOW_AND_THEN,
+        ),
+        "section": "scheduled" if waits else "sent",
     }
     return render(request, "compose/message.html", context)
 
@@ -184,6 +224,7 @@ def scheduled(request: MemberRequest) -> HttpResponse:
         "rows": shown.rows,
         "older": urlencode({"after": shown.cursor}) if shown.cursor else None,
         "newer": "" if request.GET.get("after") else None,
+        "every": queries.NOW_AND_THEN if shown.rows else 0,
         "zone": request.member.account.time_zone,
     }
     return render(request, "compose/scheduled.html", context)

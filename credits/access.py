@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 
 from credits import queries
@@ -59,7 +60,10 @@ def may_manage(member: Member) -> bool:
 def member_page(
     allowed: Callable[[Member], bool] | None = None,
 ) -> Callable[..., Callable[..., HttpResponse]]:
-    """Only members see the page; with `allowed`, only those for whom it says yes (others get "forbidden")."""
+    """Only members see the page; with `allowed`, only those for whom it says yes (others get "forbidden").
+
+    No cache keeps it, the browser's neither.
+    """
 
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @login_required
@@ -71,14 +75,17 @@ def member_page(
             if allowed is not None and not allowed(member):
                 raise PermissionDenied(
                     _(
-                        "Your role in this account does not allow this. Ask an owner of the account; "
-                        "nothing was changed."
+                        "Your role in this account does not allow this. Nothing was changed. An administrator of "
+                        "this installation can give you another role."
                     )
                 )
             request.member, request.members = member, members
             # Moments are shown as the clocks of the account show them.
             with timezone.override(member.account.zone):
-                return view(request, *args, **kwargs)
+                response = view(request, *args, **kwargs)
+            # Numbers and texts of other people: after signing out, "Back" must not show them to the next person.
+            patch_cache_control(response, private=True, no_store=True)
+            return response
 
         return wrapped
 

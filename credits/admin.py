@@ -13,11 +13,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from credits import causes, ledger, services
+from credits import causes, ledger, regions, services
+from credits.admin_regions import RegionChoices
 from credits.amounts import format_credits
 from credits.models import Account, Book, Member, Rate, Transfer
 from credits.readonly import ReadOnlyAdmin
 
+# Digits of the largest id that fits the column.
+LONGEST_ID = 18
 # 1 000 000 000 credits: above it, a slip of the finger.
 MOST = 10**9
 
@@ -50,7 +53,7 @@ class MemberInline(admin.TabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(admin.ModelAdmin):
+class AccountAdmin(RegionChoices, admin.ModelAdmin):
     list_display = ("name", "country", "available", "held", "grant_link", "statement_link")
     search_fields = ("name",)
     inlines = (MemberInline,)
@@ -151,8 +154,11 @@ class AccountFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Transfer]) -> QuerySet[Transfer]:
         value = self.value()
-        if not value or not value.isdecimal():
+        if not value:
             return queryset
+        # What is no account's number, or too large for one, has no lines.
+        if not value.isdecimal() or len(value) > LONGEST_ID:
+            return queryset.none()
         return queryset.filter(debit__account=int(value)) | queryset.filter(credit__account=int(value))
 
 
@@ -163,6 +169,18 @@ class TransferAdmin(ReadOnlyAdmin):
     list_select_related = ("debit__account", "credit__account", "by")
     search_fields = ("key", "reason")
     show_full_result_count = False
+    fields = readonly_fields = (
+        "created_at",
+        "account",
+        "verb",
+        "credits",
+        "debit",
+        "credit",
+        "cause",
+        "reason",
+        "by",
+        "key",
+    )
 
     @admin.display(description=_("SMS account"))
     def account(self, transfer: Transfer) -> str:
@@ -178,6 +196,14 @@ class TransferAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Rate)
-class RateAdmin(admin.ModelAdmin):
-    list_display = ("region", "millis", "valid_from")
-    list_filter = ("region",)
+class RateAdmin(RegionChoices, admin.ModelAdmin):
+    list_display = ("destination", "credits", "valid_from")
+    search_fields = ("region",)
+
+    @admin.display(description=_("destination"), ordering="region")
+    def destination(self, rate: Rate) -> str:
+        return f"{regions.name_of(rate.region)} ({rate.region})"
+
+    @admin.display(description=_("credits for each SMS"), ordering="millis")
+    def credits(self, rate: Rate) -> str:
+        return format_credits(rate.millis)

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import phonenumbers
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from phonenumbers import PhoneNumberType
 
+from credits.mobiles import read_mobile
 from credits.models import Member
-
-MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
 class MobileForm(forms.Form):
@@ -31,12 +28,9 @@ class MobileForm(forms.Form):
         typed = self.cleaned_data["mobile"]
         if not typed:
             return ""
-        try:
-            found = phonenumbers.parse(typed, self.member.account.country)
-        except phonenumbers.NumberParseException:
-            found = None
-        if found is None or phonenumbers.number_type(found) not in MOBILE:
+        number = read_mobile(typed, self.member.account.country)
+        if number is None:
             raise forms.ValidationError(
                 _("This is not a mobile number. Write it in international format, like +33612345678.")
             )
-        return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+        return number

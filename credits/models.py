@@ -13,6 +13,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from credits.mobiles import validate_mobile
+from credits.regions import validate_region
+
 
 def validate_time_zone(name: str) -> None:
     """Raise ValidationError unless `name` is a zone of the tz database."""
@@ -28,6 +31,7 @@ class Account(models.Model):
         _("country"),
         max_length=2,
         default="FR",
+        validators=[validate_region],
         help_text=_("National numbers are read as numbers of this country."),
     )
     time_zone = models.CharField(_("time zone"), max_length=64, default="Europe/Paris", validators=[validate_time_zone])
@@ -71,6 +75,7 @@ class Member(models.Model):
         _("mobile number"),
         max_length=16,
         blank=True,
+        validators=[validate_mobile],
         help_text=_("In international format, such as +33612345678."),
     )
 
@@ -171,8 +176,8 @@ class Rate(models.Model):
 
     region = models.CharField(
         _("destination"),
-        max_length=3,
-        help_text=_("The two letters of the country, such as FR; 001 for the world's own numbers."),
+        max_length=2,
+        validators=[validate_region],
     )
     millis = models.PositiveIntegerField(_("thousandths of a credit for each SMS"), validators=[MinValueValidator(1)])
     valid_from = models.DateTimeField(_("valid from"))

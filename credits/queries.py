@@ -82,7 +82,7 @@ def by_cause(account: Account, kind: str, key: str) -> list[Transfer]:
     """The account's ledger lines with this cause, oldest first."""
     return list(
         Transfer.objects.filter(debit__account=account, cause_kind=kind, cause_key=key)
-        .select_related("by")
+        .select_related("by", "debit", "credit")
         .order_by("pk")
     )
 

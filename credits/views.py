@@ -46,7 +46,7 @@ def statement(request: MemberRequest) -> HttpResponse:
 
 
 @member_page()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: MemberRequest) -> HttpResponse:
     """What the person is in this account, and their mobile number."""
     form = MobileForm(request.POST if request.method == "POST" else None, member=request.member)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from compose import delivery, routing
@@ -48,6 +48,10 @@ def apply_waiting(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
     for pk in list(waiting.values_list("pk", flat=True)[:size]):
         try:
             done += _apply(pk, clock())
+        except OperationalError as error:
+            # The database is busy or away, the event is innocent: the next look begins where this one stopped.
+            log.warning("The database did not answer (%s); %d events were applied", error, done)
+            break
         except Exception:
             # One event that cannot be applied must not stand before all the others.
             log.exception("The event %d could not be applied; it is looked at again later", pk)

@@ -10,7 +10,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from credits.admin_regions import RegionChoices
 from senders import services
+from senders.forms import SenderAdminForm
 from senders.models import Sender, ShortNumber
 
 
@@ -28,16 +30,25 @@ class SenderAdmin(admin.ModelAdmin):
         "kind",
         "status",
         "description",
-        "justification",
         "requested_by",
         "requested_at",
     )
+    form = SenderAdminForm
     list_filter = ("status", "kind")
     search_fields = ("value", "account__name", "description")
     list_select_related = ("account", "requested_by")
     raw_id_fields = ("account",)
     readonly_fields = ("status", "refusal_reason", "requested_by", "requested_at", "decided_by", "decided_at")
     actions = ("approve", "refuse")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> tuple[str, ...]:
+        # What was approved is not turned into something else: another name is another request.
+        return self.readonly_fields if obj is None else ("account", "kind", "value", *self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Sender, form: Any, change: bool) -> None:
+        if not change:
+            obj.requested_by = request.user  # type: ignore[assignment]
+        super().save_model(request, obj, form, change)
 
     @admin.display(description=_("sender"), ordering="value")
     def name(self, sender: Sender) -> str:
@@ -98,6 +109,6 @@ class SenderAdmin(admin.ModelAdmin):
 
 
 @admin.register(ShortNumber)
-class ShortNumberAdmin(admin.ModelAdmin):
+class ShortNumberAdmin(RegionChoices, admin.ModelAdmin):
     list_display = ("number", "country", "use", "enabled")
     list_filter = ("use", "enabled", "country")

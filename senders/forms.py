@@ -1,16 +1,15 @@
-"""The request for a sender: formats of 3GPP TS 23.040 section 9.1.2.5 (alphanumeric) and E.164 (numbers)."""
+"""The forms of senders: what an account asks for, and what the administration writes."""
 
-import re
 from typing import Any
 
-import phonenumbers
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from credits.models import Account
 from senders.models import Sender
+from senders.rules import checked_value
 
-NAME = re.compile(r"[A-Za-z0-9 .,&+_-]{1,11}")
 HAS_IT = _("Your account has this sender already. You find it in the list of senders.")
 ASKABLE = [
     (Sender.Kind.ALPHANUMERIC, Sender.Kind.ALPHANUMERIC.label),
@@ -56,36 +55,37 @@ class SenderRequestForm(forms.Form):
         kind, value = data.get("kind"), data.get("value")
         if not kind or not value:
             return data
-        if kind == Sender.Kind.ALPHANUMERIC:
-            self._check_name(value)
-        else:
-            data["value"] = self._number(value)
-        if "value" in self.errors:
+        try:
+            data["value"] = checked_value(kind, value, country=self.account.country)
+        except ValidationError as error:
+            self.add_error("value", error)
             return data
         if Sender.objects.filter(account=self.account, value=data["value"], deleted_at=None).exists():
             self.add_error("value", HAS_IT)
         return data
 
-    def _check_name(self, value: str) -> None:
-        if not NAME.fullmatch(value):
-            self.add_error(
-                "value",
-                _("A name has 1 to 11 characters: letters without accents, digits, space and - . , & + _"),
-            )
-        elif not any(character.isalpha() for character in value):
-            self.add_error(
-                "value",
-                _("A name needs at least one letter; digits alone would look like a telephone number."),
-            )
 
-    def _number(self, value: str) -> str:
+class SenderAdminForm(forms.ModelForm):
+    """A sender that the administrator writes for an account, under the same rules as a request."""
+
+    class Meta:
+        model = Sender
+        fields = ("account", "kind", "value", "description", "justification")
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        # On a sender that exists already only the words about it can be changed.
+        if self.instance.pk is not None:
+            return data
+        account = data.get("account")
+        if account is None:
+            self.add_error("account", _("Choose the account that the sender is for."))
+            return data
         try:
-            found = phonenumbers.parse(value, self.account.country)
-        except phonenumbers.NumberParseException:
-            found = None
-        if found is None or not phonenumbers.is_valid_number(found):
-            self.add_error(
-                "value", _("This is not a valid number. Write it in international format, like +33612345678.")
-            )
-            return value
-        return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+            data["value"] = checked_value(data.get("kind", ""), data.get("value", ""), country=account.country)
+        except ValidationError as error:
+            self.add_error("value", error)
+            return data
+        if Sender.objects.filter(account=account, value=data["value"], deleted_at=None).exists():
+            self.add_error("value", _("This account has this sender already."))
+        return data

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from credits.models import Account
+from credits.regions import validate_region
 
 
 class Sender(models.Model):
@@ -91,7 +92,7 @@ class ShortNumber(models.Model):
         OTHER = "other", _("Other messages")
 
     number = models.CharField(_("number"), max_length=8, unique=True, validators=[RegexValidator(r"^\d{3,8}$")])
-    country = models.CharField(_("country"), max_length=2, default="FR")
+    country = models.CharField(_("country"), max_length=2, default="FR", validators=[validate_region])
     use = models.CharField(_("use"), max_length=10, choices=Use)
     enabled = models.BooleanField(_("enabled"), default=True)
 

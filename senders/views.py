@@ -24,7 +24,7 @@ def senders(request: MemberRequest) -> HttpResponse:
 
 
 @member_page(may_manage)
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sender_request(request: MemberRequest) -> HttpResponse:
     """Ask for a sender."""
     form = SenderRequestForm(request.POST if request.method == "POST" else None, account=request.member.account)
@@ -61,8 +61,14 @@ def sender_switch(request: MemberRequest, pk: int, verb: str) -> HttpResponse:
     else:
         said = {
             "enable": _("%(sender)s is enabled: the compose page offers it."),
-            "disable": _("%(sender)s is disabled: the compose page no longer offers it."),
-            "delete": _("%(sender)s is deleted. Messages sent from it keep its name."),
+            "disable": _(
+                "%(sender)s is disabled: the compose page no longer offers it. What is scheduled from it still leaves; "
+                "cancel it under Scheduled SMS if it should not."
+            ),
+            "delete": _(
+                "%(sender)s is deleted. Messages sent from it keep its name. What is scheduled from it still leaves; "
+                "cancel it under Scheduled SMS if it should not."
+            ),
         }
         messages.success(request, said[verb] % {"sender": sender.value})
     return redirect("senders")

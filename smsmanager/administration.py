@@ -23,7 +23,11 @@ class Administration(AdminSite):
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Whoever is not signed in goes to the product's page; whoever may not be here is told so."""
         back = request.GET.get(REDIRECT_FIELD_NAME, "")
-        if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        # Asked back to this very page it would never end.
+        endless = back.partition("?")[0] == request.path
+        if endless or not url_has_allowed_host_and_scheme(
+            back, {request.get_host()}, require_https=request.is_secure()
+        ):
             back = reverse("admin:index", current_app=self.name)
         if not request.user.is_authenticated:
             return redirect_to_login(back, settings.LOGIN_URL)

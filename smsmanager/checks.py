@@ -49,6 +49,14 @@ def production_is_safe(**_rest: Any) -> list[CheckMessage]:
                 id="smsmanager.W001",
             )
         )
+    if not settings.EMAIL_HOST:
+        problems.append(
+            checks.Warning(
+                f"SMSMANAGER_EMAIL_HOST is not set: letters (the password reset) go to files in "
+                f"{settings.EMAIL_FILE_PATH}.",
+                id="smsmanager.W002",
+            )
+        )
     return problems
 
 

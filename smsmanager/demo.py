@@ -62,7 +62,7 @@ def load() -> bool:
         return False
     now = timezone.now()
     people = _people()
-    numbers = [("36111", "commercial"), ("36112", "commercial"), ("38111", "other"), ("38112", "other")]
+    numbers = [("36112", "commercial"), ("36113", "commercial"), ("38111", "other"), ("38112", "other")]
     ShortNumber.objects.bulk_create(ShortNumber(number=number, use=use) for number, use in numbers)
     pool = sender_queries.pool()
     bakery = credit_services.open_account(name="Boulangerie Martin", owner=people["claire"])
@@ -160,7 +160,7 @@ def _history(account: Account, author: Any, pool: Sender, name: Sender, now: dat
     send(
         name,
         "06 12 34 00 11, 06 12 34 00 12, 06 12 34 00 13",
-        "Galettes des rois : -20 % jusqu'à samedi !",
+        "Brioches : -20 % jusqu'à samedi !",
         commercial=True,
         at=tomorrow + timedelta(days=2),
     )

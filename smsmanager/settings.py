@@ -42,7 +42,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "django.forms",
     "csp",
     "crispy_forms",
@@ -136,6 +135,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 0,
     "interval_start": 0,
     "socket_connect_timeout": 2,
+    # A broker that takes the connection and then says nothing must not keep a page waiting for ever.
+    "socket_timeout": 5,
 }
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_SOFT_TIME_LIMIT = 240
@@ -263,6 +264,9 @@ X_FRAME_OPTIONS = "DENY"
 # A text of 1 MB and 100 000 pasted numbers reach the form, which answers with a sentence; more than
 # this is refused by the server before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+# No page takes a file. Small ones are dropped from memory; Django's other handler would write a large one
+# to the disk before anybody asked who sends it, and nothing limits how large.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -33,7 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", accounts.switch_account, name="switch_account"),
     path("account/me/", accounts.profile, name="profile"),
     path("account/none/", accounts.no_account, name="no_account"),
-    path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("sign-in/", views.SignIn.as_view(), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("password/", auth.PasswordChangeView.as_view(), name="password_change"),
     path("password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
@@ -50,3 +50,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", views.healthz, name="healthz"),
     path("administration/", admin.site.urls),
 ]
+
+handler400 = views.bad_request

@@ -1,12 +1,33 @@
-"""Small pages of the whole: the theme and the health check."""
+"""Small pages of the whole: the sign-in, the theme, the health check, and the page of what could not be read."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from smsmanager.context import THEME_COOKIE, THEMES
 
 A_YEAR = 365 * 24 * 3600
+
+
+class SignIn(LoginView):
+    """The sign-in page. Whoever is signed in already is sent on, to the first page when asked back to here."""
+
+    redirect_authenticated_user = True
+
+    def get_redirect_url(self) -> str:
+        """Where the address asks to go; nowhere when that is this page itself, which would never end."""
+        asked: str = super().get_redirect_url()
+        return "" if asked.partition("?")[0] == self.request.path else asked
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page for a request that could not be read.
+
+    Django's own asks for the form's token, and so reads again what has just proved to be unreadable.
+    """
+    return HttpResponseBadRequest(render_to_string("400.html"))
 
 
 @require_POST

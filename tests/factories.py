@@ -19,9 +19,10 @@ from django.contrib.auth.models import User
 
 from compose.gateways import base as gateways
 from compose.models import Message, MessageClass, Submission, may_move
+from compose.numbers import Recipient
 from compose.planning import Draft
 from compose.queries import outstanding_holds
-from compose.recipients import Recipient, parse_recipients
+from compose.recipients import parse_recipients
 from compose.services import store_events, submit
 from credits import ledger
 from credits import services as credit_services

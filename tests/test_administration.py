@@ -99,6 +99,16 @@ def test_an_administrator_who_opens_the_sign_in_page_of_the_administration_is_le
     assert answer.wsgi_request.path == "/administration/"
 
 
+def test_the_sign_in_page_of_the_administration_leads_never_back_to_itself(admin: Client) -> None:
+    itself = reverse("admin:login")
+    answer = admin.get(itself, {"next": f"{itself}?next={itself}"})
+    assert answer.headers["Location"] == reverse("admin:index")
+
+
+def test_ledger_lines_of_an_account_with_an_endless_number_are_all_lines(admin: Client) -> None:
+    assert admin.get(address(Transfer, "changelist"), {"account": "9" * 40}).status_code == 200
+
+
 @pytest.mark.usefixtures("one_of_each")
 def test_every_list_and_every_form_of_the_administration_opens(admin: Client) -> None:
     for model, options in administration.site._registry.items():

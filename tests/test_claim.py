@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from compose import dispatch
 from compose.models import Message
-from compose.recipients import Recipient
+from compose.numbers import Recipient
 from compose.services import submit
 from credits.models import Account
 from tests import factories

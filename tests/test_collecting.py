@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import OperationalError
 
 from compose.models import GatewayEvent, Message
 from compose.services import store_events
@@ -53,6 +54,39 @@ def test_events_are_acknowledged_only_when_they_are_stored(
     assert gateway.events == []
     services.apply_waiting(clock=at(LATER))
     assert_message(message, State.DELIVERED)
+
+
+def test_a_busy_database_delays_no_event_beyond_the_next_look(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = sent(account)
+    store_events("default", [about(message, "delivered")], now=LATER)
+
+    def busy(*_everything: Any) -> Any:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services, "_apply", busy)
+        assert services.apply_waiting(clock=at(LATER)) == 0
+    assert services.apply_waiting(clock=at(LATER)) == 1
+    assert_message(message, State.DELIVERED)
+
+
+def test_one_thread_of_a_process_collects_at_a_time(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def poll() -> int:
+        calls.append("poll")
+        # A second tick while the first is at work.
+        assert collect() == 0
+        return 0
+
+    monkeypatch.setattr(services, "poll_gateways", poll)
+    collect()
+    collect()
+    assert calls == ["poll", "poll"]
 
 
 def test_a_gateway_that_cannot_be_asked_does_not_stop_what_is_stored(

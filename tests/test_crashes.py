@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from compose import dispatch
 from compose.gateways.base import (
@@ -53,6 +54,40 @@ def test_a_lease_that_ends_without_the_mark_returns_the_message_to_the_queue(
     assert balances(account) == HELD
     dispatch.dispatch_due(clock=at(AFTER_LEASE))
     assert_message(message, State.ACCEPTED)
+    assert len(gateway.sent) == 1
+
+
+def test_a_busy_database_does_not_lose_the_answer_of_the_gateway(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = factories.message(account)
+    settle, busy = dispatch._settle, iter([True, True, False])
+
+    def sometimes(*everything: Any) -> None:
+        if next(busy):
+            raise OperationalError("database is locked")
+        settle(*everything)
+
+    monkeypatch.setattr(dispatch, "_settle", sometimes)
+    dispatch.dispatch_due(clock=at(NOON))
+    assert_message(message, State.ACCEPTED)
+    assert balances(account) == SPENT
+    assert len(gateway.sent) == 1
+
+
+def test_a_database_that_stays_away_leaves_the_message_unconfirmed(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = factories.message(account)
+
+    def never(*_everything: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(dispatch, "_settle", never)
+    with pytest.raises(OperationalError):
+        dispatch.dispatch_due(clock=at(NOON))
+    dispatch.sweep(clock=at(AFTER_LEASE))
+    assert_message(message, State.UNCONFIRMED, "crash")
     assert len(gateway.sent) == 1
 
 

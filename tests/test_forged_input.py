@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import time_machine
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -141,6 +142,25 @@ def test_bytes_that_are_no_text_are_no_error_of_ours(browser: Client) -> None:
     answer = browser.post(HOME, body, content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 422
     assert browser.get("/sent/", {"q": "\ud800".encode("utf-8", "surrogatepass")}).status_code == 200
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-7", "latin-1"])
+def test_a_form_in_another_encoding_is_refused_with_a_sentence(browser: Client, charset: str) -> None:
+    form_type = f"application/x-www-form-urlencoded; charset={charset}"
+    answer = browser.post("/", "text=Bonjour", content_type=form_type)
+    assert answer.status_code == 400
+    assert is_a_sentence(read(answer).one("main").one("p").text)
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_a_file_that_nobody_asked_for_is_written_nowhere(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(TemporaryUploadedFile, "__init__", lambda *_all: written.append("a file"))
+    form = read(browser_of().get(reverse("login"))).form(reverse("login"))
+    file = SimpleUploadedFile("x.bin", b"x" * size)
+    answer = browser_of().post(reverse("login"), form.typed(username="a", password="b") | {"file": file})
+    assert answer.status_code == 200
+    assert written == []
 
 
 def test_a_body_above_the_limit_is_refused_with_a_sentence(browser: Client) -> None:

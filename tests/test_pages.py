@@ -130,6 +130,17 @@ def test_pages_of_an_account_are_kept_by_no_shared_cache(browser: Client, addres
         assert "Cookie" in browser.get(address).headers["Vary"], address
 
 
+def test_pages_of_an_account_are_not_kept_by_the_browser_for_who_comes_next(browser: Client) -> None:
+    for name in (*LISTS, "sender_request", "profile"):
+        kept = browser.get(reverse(name)).headers["Cache-Control"]
+        assert {"private", "no-store"} <= set(kept.split(", ")), name
+
+
+@pytest.mark.parametrize("name", [*LISTS, *FORMS])
+def test_every_page_answers_to_head(browser: Client, name: str) -> None:
+    assert browser.head(reverse(name)).status_code == 200
+
+
 def test_the_language_follows_the_browser_and_a_switch_overrides_it() -> None:
     browser = browser_of(language="fr-CA,fr;q=0.9,en;q=0.5")
     assert read(browser.get(reverse("login"))).one("html").attributes["lang"] == "fr"

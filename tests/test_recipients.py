@@ -5,16 +5,8 @@ from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compose.recipients import (
-    MAX_RECIPIENTS,
-    REASONS,
-    Recipient,
-    Recipients,
-    TooManyRecipients,
-    WrongNumber,
-    parse_recipient,
-    parse_recipients,
-)
+from compose.numbers import REASONS, Recipient, WrongNumber, parse_recipient
+from compose.recipients import MAX_RECIPIENTS, Recipients, TooManyRecipients, parse_recipients
 
 # A busy machine must not turn a slow example into a failure.
 untimed = settings(deadline=None)
@@ -220,6 +212,11 @@ def test_more_than_the_greatest_number_of_recipients_is_refused_at_once() -> Non
         assert f"{MAX_RECIPIENTS:,}" in str(caught.value.message)
     with pytest.raises(TooManyRecipients):
         parse_recipients("+1" * (MAX_RECIPIENTS + 1), "FR")
+
+
+def test_more_digits_than_so_many_numbers_hold_are_refused_without_reading_them() -> None:
+    with pytest.raises(TooManyRecipients):
+        parse_recipients("0612345678 " * 200_000 + "0612", "FR")
 
 
 @pytest.mark.parametrize("raw", ["1 " * 200_000, "0" * 500_000, "(" * 500_000, "a " * 200_000, "00 33 " * 50_000])

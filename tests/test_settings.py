@@ -15,6 +15,7 @@ SAFE = {
     "SMSMANAGER_ALLOWED_HOSTS": "sms.example.org",
     "REDIS_URL": "redis://redis.example.org:6379/0",
     "DATABASE_URL": "postgres://sms:secret@db.example.org/sms",
+    "SMSMANAGER_EMAIL_HOST": "smtp.example.org",
 }
 
 
@@ -67,6 +68,12 @@ def test_production_without_https_is_warned_about_by_name(tmp_path: Path) -> Non
     assert done.returncode == 0
     assert "smsmanager.W001" in done.stderr
     assert "SMSMANAGER_HTTPS" in done.stderr
+
+
+def test_an_installation_whose_letters_reach_nobody_is_warned(tmp_path: Path) -> None:
+    done = check(tmp_path, SMSMANAGER_EMAIL_HOST="")
+    assert "smsmanager.W002" in done.stderr
+    assert "SMSMANAGER_EMAIL_HOST" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,15 @@ def test_a_person_who_was_shut_out_cannot_sign_in(person: User, account: Account
     assert browser.get("/").headers["Location"].startswith(reverse("login"))
 
 
+@pytest.mark.parametrize("asked", ["/sign-in/", "/sign-in/?next=/sign-in/", "//elsewhere.example/"])
+def test_who_is_signed_in_and_is_sent_to_sign_in_reaches_the_first_page(
+    account: Account, person: User, asked: str
+) -> None:
+    answer = browser_of(person).get(reverse("login"), {"next": asked})
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/"
+
+
 def test_signing_out_ends_the_session(person: User, account: Account) -> None:
     browser = browser_of(person)
     form = read(browser.get("/")).form(reverse("logout"))

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from compose.models import Message, Submission
+from compose.numbers import Recipient
 from compose.planning import Refused, plan
 from compose.queries import quote
-from compose.recipients import Recipient
 from compose.services import submit
 from credits.ledger import NotEnoughCredit
 from credits.models import Account, Transfer

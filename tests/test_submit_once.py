@@ -1,12 +1,15 @@
 """One click, one submission, however often and however simultaneously it is clicked."""
 
+import socket
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from celery import Celery
+from django.conf import settings
 
 from compose import dispatch
 from compose.models import Message, Submission
@@ -84,6 +87,26 @@ def test_a_submission_is_kept_when_the_broker_does_not_answer(
     assert "The broker does not answer" in caplog.text
     with scripted_gateway():
         assert dispatch.dispatch_due(clock=at(NOON)) == 1
+
+
+def test_a_submission_is_kept_when_the_broker_takes_the_call_and_says_nothing(
+    account: Account,
+    django_capture_on_commit_callbacks: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    assert 0 < settings.CELERY_BROKER_TRANSPORT_OPTIONS["socket_timeout"] <= 10
+    patient = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {"socket_timeout": 0.1}
+    mute = Celery("mute", broker=f"redis+socket://{tmp_path}/s", set_as_current=False, broker_transport_options=patient)
+    monkeypatch.setattr("compose.nudges.current_app", mute)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        with django_capture_on_commit_callbacks(execute=True):
+            factories.submission(account)
+    assert "The broker does not answer" in caplog.text
+    assert Submission.objects.count() == 1
 
 
 def test_two_clicks_at_the_same_time_send_once(fresh_database: FreshDatabase) -> None:

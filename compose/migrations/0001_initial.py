@@ -18,10 +18,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="GatewayEvent",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("gateway", models.CharField(max_length=40, verbose_name="gateway")),
                 ("key", models.CharField(max_length=160, verbose_name="unique key")),
                 (
@@ -55,26 +52,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Submission",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="written")),
                 ("request_key", models.UUIDField(editable=False)),
                 ("body", models.TextField(verbose_name="message")),
                 (
                     "text",
                     models.TextField(
-                        help_text="The message with its STOP clause, as counted and sent.",
-                        verbose_name="text as sent",
+                        help_text="The message with its STOP clause, as counted and sent.", verbose_name="text as sent"
                     ),
                 ),
                 (
                     "encoding",
                     models.CharField(
-                        choices=[("gsm7", "GSM 7-bit"), ("ucs2", "UCS-2")],
-                        max_length=4,
-                        verbose_name="encoding",
+                        choices=[("gsm7", "GSM 7-bit"), ("ucs2", "UCS-2")], max_length=4, verbose_name="encoding"
                     ),
                 ),
                 ("parts", models.PositiveSmallIntegerField(verbose_name="SMS for each recipient")),
@@ -129,16 +120,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Message",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("recipient", models.CharField(max_length=16, verbose_name="recipient")),
                 ("region", models.CharField(max_length=3, verbose_name="destination")),
-                (
-                    "rate",
-                    models.PositiveIntegerField(verbose_name="rate (thousandths of a credit for each SMS)"),
-                ),
+                ("rate", models.PositiveIntegerField(verbose_name="rate (thousandths of a credit for each SMS)")),
                 ("price", models.BigIntegerField(verbose_name="price (thousandths of a credit)")),
                 (
                     "state",
@@ -170,22 +155,13 @@ class Migration(migrations.Migration):
                     "handed_over_at",
                     models.DateTimeField(editable=False, null=True, verbose_name="handed to the gateway"),
                 ),
-                (
-                    "attempts",
-                    models.PositiveSmallIntegerField(default=0, editable=False, verbose_name="attempts"),
-                ),
-                (
-                    "gateway",
-                    models.CharField(blank=True, editable=False, max_length=40, verbose_name="gateway"),
-                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0, editable=False, verbose_name="attempts")),
+                ("gateway", models.CharField(blank=True, editable=False, max_length=40, verbose_name="gateway")),
                 (
                     "gateway_ref",
                     models.CharField(blank=True, editable=False, max_length=80, verbose_name="gateway's reference"),
                 ),
-                (
-                    "originator",
-                    models.CharField(blank=True, editable=False, max_length=16, verbose_name="shown as"),
-                ),
+                ("originator", models.CharField(blank=True, editable=False, max_length=16, verbose_name="shown as")),
                 ("final_at", models.DateTimeField(editable=False, null=True, verbose_name="ended")),
                 (
                     "account",
@@ -225,10 +201,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Transition",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("at", models.DateTimeField(verbose_name="when")),
                 (
                     "state",
@@ -264,9 +237,7 @@ class Migration(migrations.Migration):
                 (
                     "message",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="transitions",
-                        to="compose.message",
+                        on_delete=django.db.models.deletion.CASCADE, related_name="transitions", to="compose.message"
                     ),
                 ),
             ],
@@ -283,8 +254,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="submission",
             constraint=models.CheckConstraint(
-                condition=models.Q(("parts__gte", 1), ("parts__lte", 255)),
-                name="submission_parts_from_1_to_255",
+                condition=models.Q(("parts__gte", 1), ("parts__lte", 255)), name="submission_parts_from_1_to_255"
             ),
         ),
         migrations.AddConstraint(
@@ -300,10 +270,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="message",
             index=models.Index(
-                models.F("due_at"),
-                models.F("id"),
-                condition=models.Q(("state", "scheduled")),
-                name="message_due",
+                models.F("due_at"), models.F("id"), condition=models.Q(("state", "scheduled")), name="message_due"
             ),
         ),
         migrations.AddIndex(
@@ -315,9 +282,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="message",
             index=models.Index(
-                models.F("valid_until"),
-                condition=models.Q(("state", "unconfirmed")),
-                name="message_unconfirmed",
+                models.F("valid_until"), condition=models.Q(("state", "unconfirmed")), name="message_unconfirmed"
             ),
         ),
         migrations.AddIndex(
@@ -394,10 +359,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     models.Q(("hold_ended_by", None), ("state__in", ["scheduled", "sending", "unconfirmed"])),
                     models.Q(
-                        (
-                            "state__in",
-                            ["accepted", "delivered", "undelivered", "expired", "failed", "cancelled"],
-                        ),
+                        ("state__in", ["accepted", "delivered", "undelivered", "expired", "failed", "cancelled"]),
                         ("hold_ended_by__isnull", False),
                     ),
                     _connector="OR",

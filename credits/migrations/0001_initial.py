@@ -5,7 +5,9 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import credits.mobiles
 import credits.models
+import credits.regions
 
 
 class Migration(migrations.Migration):
@@ -19,10 +21,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Account",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.CharField(max_length=80, verbose_name="name")),
                 (
                     "country",
@@ -30,6 +29,7 @@ class Migration(migrations.Migration):
                         default="FR",
                         help_text="National numbers are read as numbers of this country.",
                         max_length=2,
+                        validators=[credits.regions.validate_region],
                         verbose_name="country",
                     ),
                 ),
@@ -67,10 +67,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Book",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "kind",
                     models.CharField(
@@ -100,10 +97,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Member",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "role",
                     models.CharField(
@@ -118,6 +112,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="In international format, such as +33612345678.",
                         max_length=16,
+                        validators=[credits.mobiles.validate_mobile],
                         verbose_name="mobile number",
                     ),
                 ),
@@ -149,16 +144,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Rate",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "region",
                     models.CharField(
-                        help_text="The two letters of the country, such as FR; 001 for the world's own numbers.",
-                        max_length=3,
-                        verbose_name="destination",
+                        max_length=2, validators=[credits.regions.validate_region], verbose_name="destination"
                     ),
                 ),
                 (
@@ -183,10 +173,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Transfer",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "verb",
                     models.CharField(
@@ -287,8 +274,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="transfer",
             constraint=models.CheckConstraint(
-                condition=models.Q(("debit", models.F("credit")), _negated=True),
-                name="transfer_between_two_books",
+                condition=models.Q(("debit", models.F("credit")), _negated=True), name="transfer_between_two_books"
             ),
         ),
     ]

@@ -5,6 +5,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import credits.regions
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -18,10 +20,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ShortNumber",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "number",
                     models.CharField(
@@ -31,7 +30,12 @@ class Migration(migrations.Migration):
                         verbose_name="number",
                     ),
                 ),
-                ("country", models.CharField(default="FR", max_length=2, verbose_name="country")),
+                (
+                    "country",
+                    models.CharField(
+                        default="FR", max_length=2, validators=[credits.regions.validate_region], verbose_name="country"
+                    ),
+                ),
                 (
                     "use",
                     models.CharField(
@@ -51,10 +55,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Sender",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "kind",
                     models.CharField(
@@ -85,16 +86,10 @@ class Migration(migrations.Migration):
                         verbose_name="status",
                     ),
                 ),
-                (
-                    "refusal_reason",
-                    models.CharField(blank=True, max_length=250, verbose_name="reason of the refusal"),
-                ),
+                ("refusal_reason", models.CharField(blank=True, max_length=250, verbose_name="reason of the refusal")),
                 ("requested_at", models.DateTimeField(auto_now_add=True, verbose_name="requested")),
                 ("decided_at", models.DateTimeField(blank=True, null=True, verbose_name="decided")),
-                (
-                    "deleted_at",
-                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="deleted"),
-                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="deleted")),
                 (
                     "account",
                     models.ForeignKey(
@@ -144,9 +139,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("account__isnull", False),
-                            models.Q(("kind", "short"), ("value", "")),
-                            _connector="OR",
+                            ("account__isnull", False), models.Q(("kind", "short"), ("value", "")), _connector="OR"
                         ),
                         name="sender_shared_is_the_pool",
                     ),
@@ -164,10 +157,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Lease",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("recipient", models.CharField(max_length=16)),
                 ("until", models.DateTimeField()),
                 (
@@ -179,9 +169,7 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="leases",
-                        to="senders.shortnumber",
+                        on_delete=django.db.models.deletion.CASCADE, related_name="leases", to="senders.shortnumber"
                     ),
                 ),
             ],

@@ -3,11 +3,11 @@
 from functools import lru_cache
 
 import phonenumbers
-from babel import Locale
 from babel.dates import get_timezone_location
 from django import template
 from django.utils.translation import get_language
 
+from credits import regions
 from credits.amounts import format_credits
 
 register = template.Library()
@@ -53,14 +53,7 @@ def phone(number: str) -> str:
 @register.filter
 def country(region: str) -> str:
     """`{{ region|country }}`: the name of a country in the reader's language, its letters where it has none."""
-    return _country(region, (get_language() or "en").split("-")[0])
-
-
-@lru_cache(maxsize=1024)
-def _country(region: str, language: str) -> str:
-    # Babel's names (Unicode CLDR); phonenumbers has its own, at the price of 100 MB in each process.
-    name: str = Locale(language).territories.get(region, region)
-    return name
+    return regions.name_of(region)
 
 
 @register.filter

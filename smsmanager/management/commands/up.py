@@ -108,15 +108,7 @@ class Command(BaseCommand):
                         made_of(programs.web(listener, workers=options["workers"], threads=options["threads"])),
                         made_of(programs.beat(environment.private_directory(data_dir / "beat") / "schedule")),
                     )
-                    self.say("")
-                    self.say(f"  {self.style.SUCCESS('Ready')}   {self.style.HTTP_INFO(address)}")
-                    for line in [
-                        "",
-                        *sign_in,
-                        *([""] if sign_in else []),
-                        f"Ctrl-C stops everything. Logs: {data_dir / 'logs'}",
-                    ]:
-                        self.say(f"  {line}")
+                    self.say_ready(address, sign_in)
                     supervisor.watch()
                 except Stopped:
                     self.say("\n  Stopping; a second Ctrl-C does not wait.")
@@ -156,6 +148,15 @@ class Command(BaseCommand):
         # The children open their own.
         connections.close_all()
         return sign_in
+
+    def say_ready(self, address: str, sign_in: list[str]) -> None:
+        """The address, who can sign in, and where to look."""
+        self.say(f"\n  {self.style.SUCCESS('Ready')}   {self.style.HTTP_INFO(address)}\n")
+        for line in [*sign_in, ""] if sign_in else []:
+            self.say(f"  {line}")
+        self.say(f"  Ctrl-C stops everything. Logs: {settings.DATA_DIR / 'logs'}")
+        if not settings.EMAIL_HOST:
+            self.say(f"  Letters, such as a password reset, are put into {settings.EMAIL_FILE_PATH}")
 
     def start_broker(self, supervisor: Supervisor, made_of: Callable[[Program], Child]) -> None:
         """Start the broker before anything wants it; one that REDIS_URL names has to be there already."""
