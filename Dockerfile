@@ -37,4 +37,4 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 
 # Heartbeats of gunicorn in memory: a slow disk must not look like a dead worker.
-CMD ["gunicorn", "smsmanager.wsgi", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--worker-tmp-dir=/dev/shm", "--no-control-socket", "--access-logfile=-"]
+CMD ["gunicorn", "smsmanager.wsgi", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--worker-tmp-dir=/dev/shm", "--no-control-socket"]

@@ -42,6 +42,10 @@ messages: development ## bring the translation catalogues up to date and compile
 screenshots: development ## take the pictures of the README again
 	@exec $(BIN)/python -m tests.tooling.screenshots
 
+.PHONY: bench
+bench: development ## measure how fast it is, beside what others do (ARGS: segments, numbers, pages)
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
 .PHONY: lock
 lock: venv ## lock the dependencies of pyproject.toml again
 	@PYTHON=$(BIN)/python sh tests/tooling/lock.sh $(ARGS)

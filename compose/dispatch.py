@@ -205,13 +205,15 @@ def _settle_surely(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcom
     """
     for tries_left in reversed(range(SETTLE_TRIES)):
         try:
-            return _settle(claim, chunk, outcomes, clock)
+            _settle(claim, chunk, outcomes, clock)
         except OperationalError as error:
             if not tries_left:
                 raise
             log.warning("The answers of the gateway could not be kept yet (%s); trying again", error)
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
+        else:
+            break
 
 
 def _outcomes(gateway: Gateway, chunk: list[Message], now: datetime) -> Sequence[Outcome]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from compose.models import Message, Submission, Transition
-from compose.planning import Plan, Wave
+from compose.planning import Plan, Wave, stop_clause_for
 from credits import queries as credit_queries
 from credits.models import Account
 
@@ -37,6 +37,7 @@ class Quote:
     left: int
     forced: tuple[tuple[int, str], ...]
     text: str
+    has_clause: bool
     sms: int
     price: int
     balance_after: int
@@ -66,6 +67,7 @@ def quote(planned: Plan, *, duplicates: int) -> Quote:
         left=found.left,
         forced=found.forced,
         text=planned.text,
+        has_clause=bool(stop_clause_for(planned.draft.sender, commercial=planned.draft.commercial)),
         sms=planned.sms,
         price=planned.price,
         balance_after=after,

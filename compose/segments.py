@@ -18,14 +18,12 @@ What happens to unusual text:
 ``static/js/segments.js`` is the same engine for the page; a browser test holds the two together.
 """
 
-import codecs
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 Encoding = Literal["gsm7", "ucs2"]
-_Sliced = TypeVar("_Sliced", str, bytes)
 
 SINGLE_SEPTETS: Final = 160
 PART_SEPTETS: Final = 153
@@ -57,19 +55,27 @@ _EXTENSION: Final = {
     "€": 0x65,
 }
 
-# One octet for each character, so that a character map of codecs does the work in C, ten times as fast as
-# anything that looks at each character. An extension character is its code with the highest bit, for now. A map
-# is fast only if it gives NUL octet 0, so @ takes the place that the escape code leaves free, for now as well.
-_CHARACTERS: Final = ["\ufffe"] * 256
-_CHARACTERS[: len(_BASIC)] = _BASIC
-_CHARACTERS[0], _CHARACTERS[_ESCAPE] = "\0", "@"
-for _character, _code in _EXTENSION.items():
-    _CHARACTERS[0x80 | _code] = _character
-_TO_OCTETS: Final = codecs.charmap_build("".join(_CHARACTERS))
-_AT_IN_ITS_PLACE: Final = bytes.maketrans(bytes([_ESCAPE]), b"\0")
-_ESCAPED: Final = [(bytes([0x80 | code]), bytes([_ESCAPE, code])) for code in _EXTENSION.values()]
+# The work is done in C, ten times as fast as anything that looks at each character. Latin-1 holds the alphabet
+# except for € and ten Greek capitals, so a text becomes Latin-1, and a table of 256 places gives the septets.
+# An extension character is its code with the highest bit there, and what is not in the alphabet is _FOREIGN.
+_FOREIGN: Final = 0xFF
+_ESCAPED: Final = [(0x80 | code, bytes([0x80 | code]), bytes([_ESCAPE, code])) for code in _EXTENSION.values()]
+_OCTETS: Final = {character: septet for septet, character in enumerate(_BASIC) if septet != _ESCAPE} | {
+    character: 0x80 | code for character, code in _EXTENSION.items()
+}
+_FROM_LATIN_1: Final = bytes(_OCTETS.get(chr(octet), _FOREIGN) for octet in range(256))
+# In a text that is known to be in the alphabet, those borrow the places of controls, which are not in it.
+_BEYOND_LATIN_1: Final = [character for character in _OCTETS if ord(character) > 0xFF]
+_BORROWED: Final = {character: chr(0x80 + place) for place, character in enumerate(_BEYOND_LATIN_1)}
+_FROM_BORROWED: Final = (
+    _FROM_LATIN_1[:0x80]
+    + bytes(_OCTETS[character] for character in _BEYOND_LATIN_1)
+    + _FROM_LATIN_1[0x80 + len(_BEYOND_LATIN_1) :]
+)
 
-_FORCING: Final = re.compile(f"[^{re.escape((_BASIC + ''.join(_EXTENSION)).replace(chr(_ESCAPE), ''))}]")
+# What is in a text that has one of those: they, and what is not in the alphabet at all.
+_UNUSUAL: Final = re.compile("[^\0-\x7f\xa0-\xff]")
+_FORCING: Final = re.compile(f"[^{re.escape(''.join(_OCTETS))}]")
 _LINE_END: Final = re.compile("\r\n?")
 
 
@@ -81,15 +87,24 @@ class TooLong(ValueError):
 class Segmentation:
     """A text and its SMS parts.
 
-    ``text`` is what was counted, ``parts`` joined. ``octets`` has the user data of each part without its
-    header: one septet per octet (unpacked, ESC = 0x1B) for ``gsm7``, UTF-16BE for ``ucs2``. Units are
-    septets for ``gsm7`` and UTF-16 code units for ``ucs2``.
+    ``text`` is what was counted, ``parts`` joined. Units are septets for ``gsm7`` and UTF-16 code units for
+    ``ucs2``.
     """
 
     text: str
     encoding: Encoding
     parts: tuple[str, ...]
-    octets: tuple[bytes, ...]
+
+    @cached_property
+    def octets(self) -> tuple[bytes, ...]:
+        """The user data of each part without its header.
+
+        One septet per octet (unpacked, ESC = 0x1B) for ``gsm7``, UTF-16BE for ``ucs2``.
+        """
+        if self.encoding == "gsm7":
+            # None stands for characters outside the alphabet, of which there are none here.
+            return tuple(filter(None, map(_septets, self.parts)))
+        return tuple([part.encode("utf-16-be") for part in self.parts])
 
     @property
     def count(self) -> int:
@@ -157,31 +172,37 @@ def segment(text: str) -> Segmentation:
 def _septets(text: str) -> bytes | None:
     """The text in the GSM alphabet, one septet per octet; None when it has other characters."""
     try:
-        octets = codecs.charmap_encode(text, "strict", _TO_OCTETS)[0]
-    except UnicodeEncodeError:
+        septets = text.encode("latin-1").translate(_FROM_LATIN_1)
+    except UnicodeEncodeError as error:
+        # Most often the first such character is foreign, and that is all there is to know.
+        if text[error.start] not in _BORROWED:
+            return None
+        unusual = set(_UNUSUAL.findall(text))
+        if not unusual <= _BORROWED.keys():
+            return None
+        for character in unusual:
+            text = text.replace(character, _BORROWED[character])
+        septets = text.encode("latin-1").translate(_FROM_BORROWED)
+    if septets.isascii():
+        return septets
+    if _FOREIGN in septets:
         return None
-    if b"\0" in octets:
-        return None
-    septets = octets.translate(_AT_IN_ITS_PLACE)
-    if not septets.isascii():
-        for mark, escaped in _ESCAPED:
-            if mark in septets:
-                septets = septets.replace(mark, escaped)
+    for code, mark, escaped in _ESCAPED:
+        if code in septets:
+            septets = septets.replace(mark, escaped)
     return septets
 
 
 def _segment_gsm7(text: str, septets: bytes) -> Segmentation:
     if len(septets) == len(text):
-        octets = _slices(septets, SINGLE_SEPTETS, PART_SEPTETS)
-        return Segmentation(text, "gsm7", _slices(text, SINGLE_SEPTETS, PART_SEPTETS), octets)
-    octets = _fill(septets, SINGLE_SEPTETS, PART_SEPTETS, 1, _ESCAPES)
+        return Segmentation(text, "gsm7", _slices(text, SINGLE_SEPTETS, PART_SEPTETS))
     parts = []
     start = 0
-    for part in octets:
+    for part in _fill(septets, SINGLE_SEPTETS, PART_SEPTETS, 1, _ESCAPES):
         end = start + len(part) - part.count(_ESCAPE)
         parts.append(text[start:end])
         start = end
-    return Segmentation(text, "gsm7", tuple(parts), octets)
+    return Segmentation(text, "gsm7", tuple(parts))
 
 
 def _segment_ucs2(text: str) -> Segmentation:
@@ -191,29 +212,28 @@ def _segment_ucs2(text: str) -> Segmentation:
         text = text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
         encoded = text.encode("utf-16-be")
     if len(encoded) == 2 * len(text):
-        octets = _slices(encoded, SINGLE_UNITS * 2, PART_UNITS * 2)
-        return Segmentation(text, "ucs2", _slices(text, SINGLE_UNITS, PART_UNITS), octets)
-    octets = _fill(encoded, SINGLE_UNITS * 2, PART_UNITS * 2, 2, _HIGH_SURROGATES)
-    return Segmentation(text, "ucs2", tuple([part.decode("utf-16-be") for part in octets]), octets)
+        return Segmentation(text, "ucs2", _slices(text, SINGLE_UNITS, PART_UNITS))
+    parts = _fill(encoded, SINGLE_UNITS * 2, PART_UNITS * 2, 2, _HIGH_SURROGATES)
+    return Segmentation(text, "ucs2", tuple([part.decode("utf-16-be") for part in parts]))
 
 
-def _slices(whole: _Sliced, alone: int, each: int) -> tuple[_Sliced, ...]:
-    """Parts of a text in which every character takes one unit, or of its octets."""
-    if len(whole) <= alone:
-        return (whole,) if whole else ()
-    if len(whole) > MAX_PARTS * each:
+def _slices(text: str, alone: int, each: int) -> tuple[str, ...]:
+    """The parts of a text in which every character takes one unit."""
+    if len(text) <= alone:
+        return (text,) if text else ()
+    if len(text) > MAX_PARTS * each:
         raise TooLong(_too_long())
-    return tuple([whole[start : start + each] for start in range(0, len(whole), each)])
+    return tuple([text[start : start + each] for start in range(0, len(text), each)])
 
 
-def _fill(encoded: bytes, alone: int, each: int, half: int, leads: range) -> tuple[bytes, ...]:
+def _fill(encoded: bytes, alone: int, each: int, half: int, leads: range) -> list[bytes]:
     """Fill parts one by one, never ending one inside a character.
 
     ``alone`` and ``each`` are the octets of a single SMS and of a part. A character of two halves is known
     by its first one: ``half`` octets of which the first is in ``leads``.
     """
     if len(encoded) <= alone:
-        return (encoded,)
+        return [encoded]
     parts = []
     start = 0
     while start < len(encoded):
@@ -224,7 +244,7 @@ def _fill(encoded: bytes, alone: int, each: int, half: int, leads: range) -> tup
         start = end
     if len(parts) > MAX_PARTS:
         raise TooLong(_too_long())
-    return tuple(parts)
+    return parts
 
 
 def _too_long() -> str:

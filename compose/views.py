@@ -44,7 +44,7 @@ def _send(request: MemberRequest) -> HttpResponse:
             form.renew_key()
         return _compose_page(request, form, status=422)
     quote = queries.quote(form.plan, duplicates=form.cleaned_data["recipients"].duplicates)
-    if request.POST.get("action") == "check":
+    if request.POST.get("action", "send") != "send":
         return _compose_page(request, form, quote=quote)
     try:
         submission, _new = services.submit(form.plan.draft, now=timezone.now())
@@ -180,7 +180,6 @@ def sent(request: MemberRequest) -> HttpResponse:
         "older": urlencode({**kept, "before": shown.cursor}) if shown.cursor else None,
         "newer": urlencode(kept) if request.GET.get("before") else None,
         "every": queries.asks_again([row.due_at for row in shown.rows if row.state in queries.MOVING], now=now),
-        "now": now,
     }
     return render(request, "compose/sent.html", context)
 

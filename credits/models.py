@@ -3,11 +3,12 @@
 Amounts are whole thousandths of a credit everywhere ("millis"): 1 credit = 1000.
 """
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,10 @@ from django.utils.translation import pgettext_lazy
 
 from credits.mobiles import validate_mobile
 from credits.regions import validate_region
+
+# A thousand credits for one SMS, and the year 2000: beyond them a rate is a slip of the finger.
+MOST_FOR_A_PART = 1_000_000
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def validate_time_zone(name: str) -> None:
@@ -179,8 +184,10 @@ class Rate(models.Model):
         max_length=2,
         validators=[validate_region],
     )
-    millis = models.PositiveIntegerField(_("thousandths of a credit for each SMS"), validators=[MinValueValidator(1)])
-    valid_from = models.DateTimeField(_("valid from"))
+    millis = models.PositiveIntegerField(
+        _("thousandths of a credit for each SMS"), validators=[MinValueValidator(1), MaxValueValidator(MOST_FOR_A_PART)]
+    )
+    valid_from = models.DateTimeField(_("valid from"), validators=[MinValueValidator(EARLIEST)])
 
     class Meta:
         verbose_name = _("rate")

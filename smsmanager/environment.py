@@ -64,15 +64,26 @@ def private_directory(path: Path) -> Path:
     """Make `path` a directory that only this user may enter, and return it.
 
     Raises BadEnvironment when it is a link or belongs to somebody else: in a shared temporary
-    directory another user could have put it there.
+    directory another user could have put it there; and when it is a directory that everybody may write to,
+    such as /tmp itself, which is not ours to close.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if not is_own_directory(path):
         raise BadEnvironment(f"{path} is not a directory of this user; remove it or choose another one.")
-    if stat.S_IMODE(found.st_mode) != 0o700:
+    if path.lstat().st_mode & (stat.S_ISVTX | stat.S_IWOTH):
+        raise BadEnvironment(f"{path} is open to everybody; choose a directory of its own for the data.")
+    if stat.S_IMODE(path.lstat().st_mode) != 0o700:
         path.chmod(0o700)
     return path
+
+
+def is_own_directory(path: Path) -> bool:
+    """Whether `path` is a directory that belongs to this user; a link to one is not."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
 def broker_socket(data_dir: Path) -> Path:

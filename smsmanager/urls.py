@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password/reset/done/", auth.PasswordResetCompleteView.as_view(), name="password_reset_complete"),
     path("language/", set_language, name="set_language"),
     path("theme/", views.theme, name="theme"),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", views.healthz, name="healthz"),
     path("administration/", admin.site.urls),
 ]

@@ -3,6 +3,7 @@
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,7 +17,7 @@ class SignIn(LoginView):
 
     redirect_authenticated_user = True
 
-    def get_redirect_url(self) -> str:
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
         """Where the address asks to go; nowhere when that is this page itself, which would never end."""
         asked: str = super().get_redirect_url()
         return "" if asked.partition("?")[0] == self.request.path else asked
@@ -28,6 +29,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     Django's own asks for the form's token, and so reads again what has just proved to be unreadable.
     """
     return HttpResponseBadRequest(render_to_string("400.html"))
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """The icon for who asks at the customary address: pages that are not ours to write name none."""
+    return HttpResponseRedirect(static("img/favicon.svg"))
 
 
 @require_POST

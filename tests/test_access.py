@@ -108,6 +108,7 @@ DOORS = [
     door("password_reset_complete", "GET", *ANYBODY),
     door("set_language", "POST", 302, 302, 302, 302, 302, 302, language="en"),
     door("theme", "POST", 302, 302, 302, 302, 302, 302, theme="dark"),
+    door("favicon", "GET", 302, 302, 302, 302, 302, 302),
     door("healthz", "GET", *ANYBODY),
 ]
 ONLY_POST = sorted({d.name for d in DOORS} - {d.name for d in DOORS if d.method == "GET"})

@@ -39,6 +39,15 @@ def test_a_rate_for_no_country_is_refused_and_a_country_is_chosen_by_its_name(ad
 
 
 @pytest.mark.parametrize(
+    "changes", [{"millis": "0"}, {"millis": "9" * 18}, {"valid_from_0": "0001-01-01"}, {"valid_from_0": "9" * 9}]
+)
+def test_a_rate_beyond_reason_is_refused(admin: Client, changes: dict[str, str]) -> None:
+    fields = {"region": "FR", "millis": "1000", "valid_from_0": "2026-01-01", "valid_from_1": "00:00"}
+    assert admin.post("/administration/credits/rate/add/", fields | changes).status_code == 200
+    assert not Rate.objects.exists()
+
+
+@pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"country": "zz"}, "is not the two capital letters of a country"),

@@ -286,3 +286,38 @@ def test_answering_a_conversation_opens_the_page_with_the_number(account: Accoun
     (link,) = (a for a in page.one("main").all("a") if a.text == "Answer")
     form = read(browser.get(link.attributes["href"])).form(HOME)
     assert form.typed()["recipients"] == "+33698765432"
+    assert form.element.attributes["data-draft"].endswith(":+33698765432")
+    # Nor does the answer to a mistake bring the draft of another message.
+    answer = browser.post(HOME, form.typed(action="send"))
+    assert answer.status_code == 422
+    form = read(answer).form(HOME)
+    draft = form.element.attributes["data-draft"]
+    assert draft.endswith(":+33698765432")
+    page = read(browser.post(HOME, form.typed(action="send", text="Merci"), follow=True))
+    (notice,) = (element for element in page.all(role="status") if "data-clear-draft" in element.attributes)
+    assert notice.attributes["data-clear-draft"] == draft
+
+
+def test_without_javascript_the_counter_comes_with_the_answer(account: Account, browser: Client) -> None:
+    page = checked(browser, text="œuf \u202f" * 14)
+    counter = page.one(**{"data-counter": ""})
+    assert "hidden" not in counter.attributes
+    assert counter.text == (
+        "1 SMS for each recipient characters in the last SMS: 70 used, 0 left Special characters, 70 in one SMS"
+    )
+    assert [key.text for key in page.one(**{"data-forced": ""}).all("kbd")] == ["œ", "no-break space"]
+    assert "hidden" in page.one(**{"data-preview-clause": ""}).attributes
+    page = checked(browser, text="Bonjour", sender=str(factories.sender(account).pk))
+    assert "18 used, 142 left" in page.one(**{"data-counter": ""}).text
+    assert page.one(**{"data-preview-sender": ""}).text == "BoulMartin"
+    assert "hidden" not in page.one(**{"data-preview-clause": ""}).attributes
+    assert "hidden" in page.one(**{"data-forced": ""}).attributes
+
+
+@pytest.mark.parametrize(
+    ("recipients", "title"),
+    [("01 42 68 53 00", "One thing needs your attention."), ("1, 2, 3", "3 things need your attention.")],
+)
+def test_the_title_of_the_errors_agrees_with_their_number(browser: Client, recipients: str, title: str) -> None:
+    page = read(browser.post(HOME, typed(browser, recipients=recipients)))
+    assert page.one(id="errors").one("strong").text.startswith(title)

@@ -144,6 +144,15 @@ def test_bytes_that_are_no_text_are_no_error_of_ours(browser: Client) -> None:
     assert browser.get("/sent/", {"q": "\ud800".encode("utf-8", "surrogatepass")}).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["smsmanager_session", "csrftoken", "messages", "django_language", "theme"])
+@pytest.mark.parametrize("value", ["aaaaaaaa\0bbbbbbbb", "x" * 3000, "' or 1=1 --", "é" * 20])
+def test_a_cookie_of_garbage_is_a_cookie_of_nobody(name: str, value: str) -> None:
+    browser = Client()
+    browser.cookies[name] = value
+    assert browser.get(reverse("login")).status_code == 200
+    assert browser.get(HOME).status_code == 302
+
+
 @pytest.mark.parametrize("charset", ["utf-16", "utf-7", "latin-1"])
 def test_a_form_in_another_encoding_is_refused_with_a_sentence(browser: Client, charset: str) -> None:
     form_type = f"application/x-www-form-urlencoded; charset={charset}"

@@ -153,6 +153,7 @@ def test_the_first_page_asks_for_news_and_later_pages_do_not(account: Account, b
     for number in range(60):
         factories.received(account, number=factories.mobile(number))
     page = read(browser.get(LIST))
-    assert page.one(id="received").attributes["hx-get"] == LIST
+    assert page.one(id="live").attributes["hx-get"] == LIST
+    assert page.one(id="live").attributes["hx-select-oob"] == "#rows,#balance,#unread,#live"
     (older,) = page.one("main").all("a", rel="next")
-    assert "hx-get" not in read(browser.get(LIST + older.attributes["href"])).one(id="received").attributes
+    assert read(browser.get(LIST + older.attributes["href"])).all(id="live") == []

@@ -57,9 +57,9 @@ def library(text: str, country: str) -> tuple[str, str] | None:
 
 def national_digits(country: str, chance: random.Random) -> str:
     """A number that begins as one of the country's does; valid or not."""
-    example = phonenumbers.example_number_for_type(country, chance.choice(KINDS)) or phonenumbers.example_number(
-        country
-    )
+    kind = chance.choice(KINDS)
+    example = phonenumbers.example_number_for_type(country, kind) or phonenumbers.example_number(country)
+    assert example is not None
     digits = phonenumbers.national_significant_number(example)
     kept = chance.randrange(len(digits) + 1)
     digits = digits[:kept] + "".join(chance.choice("0123456789") for _ in digits[kept:])

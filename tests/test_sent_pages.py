@@ -14,7 +14,7 @@ from compose.models import Message
 from credits.models import Account
 from tests import factories
 from tests.gateways_for_tests import scripted_gateway
-from tests.pages import browser_of, read, sentence
+from tests.pages import Element, browser_of, read, sentence
 
 LATER = factories.NOON + timedelta(days=7)
 
@@ -95,7 +95,7 @@ def test_moments_are_those_of_the_accounts_clocks(account: Account) -> None:
     far = factories.account(name="Lagon", time_zone="Indian/Reunion")
     factories.message(far, deferred_to=datetime(2026, 12, 1, 5, 30, tzinfo=UTC))
     page = read(browser_of(factories.owner(far)).get("/scheduled/"))
-    assert "Indian/Reunion" in sentence(page)
+    assert "(Réunion time)" in sentence(page)
     assert "09:30" in page.one("tbody").text
 
 
@@ -177,3 +177,78 @@ def test_scheduled_rows_come_in_the_order_in_which_they_leave(account: Account, 
         factories.message(account, to=factories.mobile(days), deferred_to=LATER + timedelta(days=days))
     links = read(browser.get("/scheduled/")).all("a", **{"class": "row-link"})
     assert [link.text[-1] for link in links] == ["1", "2", "3"]
+
+
+def price_on_the_rows(page: Element) -> list[str]:
+    """What the rows of messages of a page say that they cost."""
+    return [cell.text for cell in page.all("td", **{"class": "number row-price"})]
+
+
+def facts(page: Element) -> str:
+    return page.one("dl", id="facts").text
+
+
+def test_what_was_given_back_does_not_look_paid(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=3)
+    with scripted_gateway() as gateway:
+        gateway.script = last_refused
+        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+    page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
+    assert price_on_the_rows(page) == ["1", "1", "0"]
+    assert "Price2 credits Credits held: 3. Given back: 1." in facts(page)
+    assert price_on_the_rows(read(browser.get("/sent/"))) == ["0", "1", "1"]
+    failed = Message.objects.get(state=Message.State.FAILED)
+    assert "this message costs nothing" in facts(read(browser.get(reverse("message", kwargs={"pk": failed.pk}))))
+    paid = sent.messages.order_by("pk")[0]
+    assert "costs nothing" not in facts(read(browser.get(reverse("message", kwargs={"pk": paid.pk}))))
+    assert [row.cost for row in sent.messages.order_by("pk")] == [1_000, 1_000, 0]
+
+
+def test_each_ledger_line_says_from_which_book_to_which(account: Account, browser: Client) -> None:
+    sent = factories.message(account)
+    with scripted_gateway():
+        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+    for address in (
+        reverse("message", kwargs={"pk": sent.pk}),
+        reverse("submission", kwargs={"pk": sent.submission_id}),
+    ):
+        lines = read(browser.get(address)).one(id="ledger").one("tbody").all("tr")
+        assert [[cell.text for cell in line.all("td")[1:]] for line in lines] == [
+            ["Held for sending Available →to held", "1"],
+            ["Sent Held →to spent", "1"],
+        ]
+
+
+def marked(page: Element) -> list[str]:
+    """The entry of the navigation that the page marks, and where its way back leads."""
+    back = page.one("main").all("a", **{"class": "back"})
+    return [link.attributes["href"] for link in [*page.all("a", **{"aria-current": "page"}), *back]]
+
+
+def test_a_page_of_what_waits_belongs_to_the_scheduled_ones_and_says_who_wrote_it_and_when_it_leaves(
+    account: Account, browser: Client
+) -> None:
+    person = factories.owner(account)
+    person.first_name, person.last_name = "Claire", "Martin"
+    person.save()
+    waiting = factories.message(account, deferred_to=LATER, person=person)
+    addresses = [
+        reverse("message", kwargs={"pk": waiting.pk}),
+        reverse("submission", kwargs={"pk": waiting.submission_id}),
+    ]
+    pages = [read(browser.get(address)) for address in addresses]
+    assert [marked(page) for page in pages] == [["/scheduled/", "/scheduled/"]] * 2
+    assert all("Claire Martin" in sentence(page) for page in pages)
+    assert "Leaves on Tuesday 1 December 2026 at 12:00." in pages[0].one(id="story").text
+    browser.post(reverse("cancel_message", kwargs={"pk": waiting.pk}))
+    pages = [read(browser.get(address)) for address in addresses]
+    assert [marked(page) for page in pages] == [["/sent/", "/sent/"]] * 2
+    # Who cancelled it stands in the story, and the list does not say that it left.
+    assert pages[0].one(id="story").text.count("By Claire Martin.") == 2
+    assert "planned for 1 Dec. 2026 12:00" in sentence(read(browser.get("/sent/")))
+
+
+def test_a_reader_of_an_empty_account_is_not_asked_to_write(account: Account) -> None:
+    reader = browser_of(factories.member(account, "reader").user)
+    for address in ("/sent/", "/scheduled/", "/received/"):
+        assert [a for a in read(reader.get(address)).one("main").all("a") if a.attributes["href"] == "/"] == []

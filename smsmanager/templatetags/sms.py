@@ -5,6 +5,7 @@ from functools import lru_cache
 import phonenumbers
 from babel.dates import get_timezone_location
 from django import template
+from django.forms import BaseForm
 from django.utils.translation import get_language
 
 from credits import regions
@@ -54,6 +55,12 @@ def phone(number: str) -> str:
 def country(region: str) -> str:
     """`{{ region|country }}`: the name of a country in the reader's language, its letters where it has none."""
     return regions.name_of(region)
+
+
+@register.filter
+def error_count(form: BaseForm) -> int:
+    """`{{ form|error_count }}`: how many things are wrong with a form, all fields together."""
+    return sum(len(errors) for errors in form.errors.values())
 
 
 @register.filter

@@ -142,25 +142,45 @@ const shelf = (() => {
 })();
 const KEPT = ["sender", "recipients", "text", "not_commercial", "when", "date", "time", "message_class"];
 
+// Nothing typed yet. In an answer, the number of the one who is answered stands there already.
+function empty() {
+  return field("text").value === "" && ["", words.to].includes(field("recipients").value);
+}
+
 function save() {
-  if (field("text").value === "" && field("recipients").value === "") {
+  if (empty()) {
     shelf.removeItem(words.draft);
     return;
   }
   const draft = {};
   for (const name of KEPT) draft[name] = name === "not_commercial" ? field(name).checked : field(name).value;
-  shelf.setItem(words.draft, JSON.stringify(draft));
+  try {
+    shelf.setItem(words.draft, JSON.stringify(draft));
+  } catch {
+    // The storage is full: a draft of before would come back in the place of this one.
+    shelf.removeItem(words.draft);
+  }
+}
+
+function keptDraft() {
+  try {
+    const draft = JSON.parse(shelf.getItem(words.draft));
+    if (typeof draft === "object") return draft;
+  } catch {
+    // Damaged: as good as none.
+  }
+  shelf.removeItem(words.draft);
+  return null;
 }
 
 function restore() {
-  if (words.bound === "true" || field("text").value !== "" || field("recipients").value !== "") return;
-  const kept = shelf.getItem(words.draft);
-  if (kept === null) return;
-  const draft = JSON.parse(kept);
+  if (words.bound === "true" || !empty()) return;
+  const draft = keptDraft();
+  if (draft === null) return;
   for (const name of KEPT) {
     if (!(name in draft)) continue;
     if (name === "not_commercial") field(name).checked = draft[name];
-    else if (name !== "sender" || form.querySelector(`option[value="${CSS.escape(draft[name])}"]`)) {
+    else if (name !== "sender" || form.querySelector(`option[value="${CSS.escape(String(draft[name]))}"]`)) {
       field(name).value = draft[name];
     }
   }
@@ -173,9 +193,37 @@ function restore() {
   again.textContent = words.textDiscard;
   again.addEventListener("click", () => {
     shelf.removeItem(words.draft);
-    location.assign(form.action);
+    location.assign(location.pathname + location.search);
   });
   part("draft-note").append(words.textRestored, again);
+}
+
+// --- Errors of the last answer -------------------------------------------------------------------
+
+// The moment is one thing in three fields: correcting one may correct the error of another.
+const TOGETHER = new Map(["when", "date", "time"].map((name) => [name, ["when", "date", "time"]]));
+
+// What is being corrected is wrong no more, as far as anybody knows before the next answer.
+function settle(changed) {
+  for (const name of TOGETHER.get(changed) ?? [changed]) {
+    const id = `id_${name}`;
+    document.getElementById(`${id}_error`)?.remove();
+    for (const input of form.querySelectorAll(`[name="${CSS.escape(name)}"], [id="${CSS.escape(id)}"]`)) {
+      input.classList.remove("is-invalid");
+      input.removeAttribute("aria-invalid");
+      const described = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((other) => other !== `${id}_error`);
+      if (described.join("")) input.setAttribute("aria-describedby", described.join(" "));
+      else input.removeAttribute("aria-describedby");
+    }
+    for (const link of document.querySelectorAll(`#errors a[href="#${CSS.escape(id)}"], #errors a[href^="#${CSS.escape(id)}_"]`)) {
+      link.closest("li").remove();
+    }
+  }
+  const banner = document.getElementById("errors");
+  if (banner === null) return;
+  const left = banner.querySelectorAll("li").length;
+  if (left === 0) banner.remove();
+  else banner.querySelector("[data-count]").textContent = left === 1 ? banner.dataset.one : fill(banner.dataset.other, { n: left });
 }
 
 // --- Sending -------------------------------------------------------------------------------------
@@ -211,14 +259,16 @@ for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) 
   });
 }
 
-form.addEventListener("input", () => {
-  save();
+form.addEventListener("input", (event) => {
   show();
+  settle(event.target.name);
+  save();
 });
-form.addEventListener("change", () => {
+form.addEventListener("change", (event) => {
   showMoment();
-  save();
   show();
+  settle(event.target.name);
+  save();
 });
 restore();
 showMoment();

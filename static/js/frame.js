@@ -41,6 +41,33 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
+// A page that follows something asks for itself again (templates/_live.html). Only what changed is taken over:
+// the focus, a selection and an open detail elsewhere stay where they are.
+function plain(element) {
+  const copy = element.cloneNode(true);
+  copy.classList.remove("htmx-request");
+  if (copy.className === "") copy.removeAttribute("class");
+  for (const details of copy.querySelectorAll("details")) details.open = false;
+  for (const form of copy.querySelectorAll("form")) delete form.dataset.sent;
+  // Another mask of the same token in each answer.
+  for (const token of copy.querySelectorAll("[name=csrfmiddlewaretoken]")) token.remove();
+  return copy;
+}
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  const fresh = fragment.firstElementChild;
+  if (fresh === null || fresh.id !== target.id) return;
+  if (plain(target).isEqualNode(plain(fresh))) {
+    event.detail.shouldSwap = false;
+    return;
+  }
+  // An element that htmx keeps through the swap loses the focus where a browser cannot move it.
+  const focused = document.activeElement;
+  queueMicrotask(() => {
+    if (focused?.isConnected && document.activeElement === document.body) focused.focus({ preventScroll: true });
+  });
+});
+
 // A message that was sent needs its draft no more.
 const sent = document.querySelector("[data-clear-draft]");
 if (sent) {

@@ -19,6 +19,7 @@ WORDS = {
         "advanced": "Options avancées",
         "later": "Envoi différé",
         "delivered": "Délivré",
+        "spent": "dépensé",
         "cancelled": "Annulé",
     },
     "en-GB": {
@@ -30,6 +31,7 @@ WORDS = {
         "advanced": "Advanced options",
         "later": "Send later",
         "delivered": "Delivered",
+        "spent": "spent",
         "cancelled": "Cancelled",
     },
 }
@@ -57,6 +59,16 @@ def reload_until(page: Page, look: Callable[[], bool], otherwise: str) -> None:
         return look()
 
     until(again, 30, otherwise)
+
+
+def mark(page: Page) -> None:
+    """Mark the page as it is loaded now; the mark is gone once it is loaded again."""
+    page.evaluate("document.documentElement.setAttribute('data-loaded-once', '')")
+
+
+def assert_not_reloaded(page: Page) -> None:
+    """Since `mark` the page was not loaded again."""
+    assert page.locator("html[data-loaded-once]").count() == 1
 
 
 def number_of(url: str) -> int:

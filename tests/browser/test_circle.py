@@ -6,12 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.installation import WORDS, balance, reload_until, sign_in
+from tests.browser.installation import WORDS, assert_not_reloaded, balance, mark, reload_until, sign_in
 from tests.fixtures.instances import Running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 PARIS = ZoneInfo("Europe/Paris")
+# For what a page comes to say by itself, in milliseconds.
+IN_TIME = 60_000
 LANGUAGES = pytest.mark.parametrize("locale", list(WORDS))
 
 
@@ -39,12 +41,29 @@ def test_a_message_from_the_short_number_is_delivered_answered_and_paid(
     page.get_by_role("button", name=words["send"]).click()
 
     page.wait_for_url("**/sent/submission/*/")
-    assert credits_of(balance(page)) == before - 1
+    mark(page)
+    shown = "+33 " + recipient[1:]
     main = page.locator("main")
-    reload_until(page, lambda: words["delivered"] in main.inner_text(), "the message was never delivered")
+    message = page.context.new_page()
+    message.goto(running.url + str(main.get_by_role("link", name=shown).get_attribute("href")))
+    mark(message)
+    assert credits_of(balance(page)) == before - 1
+
+    # Both pages follow what happens, without being loaded again.
+    expect(page.locator("#progress .status--delivered").first).to_have_text(words["delivered"], timeout=IN_TIME)
+    expect(page.locator("form[action$='/cancel/']")).to_have_count(0)
+    expect(page.locator("#ledger")).to_contain_text(words["spent"], timeout=IN_TIME)
+    assert_not_reloaded(page)
+    expect(message.locator("#facts .status")).to_have_text(words["delivered"], timeout=IN_TIME)
+    expect(message.locator("#story")).to_contain_text(words["delivered"])
+    expect(message.locator("#ledger")).to_contain_text(words["spent"])
+    expect(message.locator("#cancel form")).to_have_count(0)
+    expect(message.locator("#answers")).to_contain_text("Bien reçu, merci !", timeout=IN_TIME)
+    expect(message.locator("#unread")).to_have_class("badge-count")
+    assert_not_reloaded(message)
+    message.close()
 
     page.get_by_role("link", name=words["received"]).first.click()
-    shown = "+33 " + recipient[1:]
     answer = main.get_by_role("link").filter(has_text=shown)
     reload_until(page, lambda: answer.count() > 0, "the answer never appeared in the received SMS")
     answer.first.click()
@@ -107,6 +126,10 @@ def test_a_wrong_number_is_explained_and_all_that_was_typed_is_kept(
     # The browser notes the status 422 of the answer as an error: that one is meant.
     assert all("422" in error for error in page_errors), page_errors
     page_errors.clear()
+    # What is being corrected is no longer called wrong.
+    expect(page.locator("#id_recipients_error")).to_have_count(1)
+    page.locator("[name=recipients]").fill("0612770041")
+    expect(page.locator("#errors, #id_recipients_error, .is-invalid, [aria-invalid]")).to_have_count(0)
 
 
 def test_the_circle_needs_no_javascript(browser: Browser, running: Running) -> None:
@@ -138,6 +161,61 @@ def test_what_was_typed_survives_a_closed_tab(page: Page, running: Running) -> N
     again.goto(f"{running.url}/")
     expect(again.locator("[name=text]")).to_have_value("Brouillon à retrouver")
     expect(again.locator("[name=recipients]")).to_have_value("06 12 77 00 61")
+
+
+def test_a_page_that_follows_leaves_the_focus_and_what_is_open_where_they_are(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    page.locator("[name=recipients]").fill("06 12 77 00 81, 06 12 77 00 82")
+    page.locator("[name=text]").fill("Suivi")
+    page.locator("[name=not_commercial]").check()
+    page.locator("button[value=send]").click()
+    page.wait_for_url("**/sent/submission/*/")
+    mark(page)
+    link = page.locator("#progress a.row-link").last
+    link.focus()
+    menu = page.locator("details[data-menu]").first
+    menu.evaluate("menu => { menu.open = true; }")
+    expect(page.locator("#progress tbody .status--delivered")).to_have_count(2, timeout=IN_TIME)
+    expect(page.locator("#progress a.row-link").last).to_be_focused()
+    expect(menu).to_have_attribute("open", "")
+    # Nothing more can change: the page asks no longer.
+    expect(page.locator("#live[hx-get]")).to_have_count(0)
+    assert_not_reloaded(page)
+
+
+def test_a_damaged_draft_and_a_full_storage_stop_nothing(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    text, counter = page.locator("[name=text]"), page.locator("[data-counter]")
+    text.fill("Avant")
+    page.evaluate("for (const key of Object.keys(localStorage)) localStorage.setItem(key, '{')")
+    page.reload()
+    expect(text).to_have_value("")
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }; }")
+    text.fill("a" * 161)
+    expect(counter).to_contain_text("2 SMS")
+    text.fill("a")
+    expect(counter).to_contain_text("159")
+
+
+def test_an_answer_does_not_take_the_place_of_a_draft(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    recipients, text = page.locator("[name=recipients]"), page.locator("[name=text]")
+    recipients.fill("06 12 77 00 91")
+    text.fill("Le brouillon")
+    page.goto(f"{running.url}/?to=%2B33612770092")
+    expect(recipients).to_have_value("+33612770092")
+    text.fill("La réponse")
+    page.goto(f"{running.url}/")
+    expect(text).to_have_value("Le brouillon")
+    page.goto(f"{running.url}/?to=%2B33612770092")
+    expect(text).to_have_value("La réponse")
+    page.locator("[name=not_commercial]").check()
+    page.locator("button[value=send]").click()
+    page.wait_for_url("**/sent/submission/*/")
+    page.goto(f"{running.url}/?to=%2B33612770092")
+    expect(text).to_have_value("")
+    page.goto(f"{running.url}/")
+    expect(text).to_have_value("Le brouillon")
 
 
 def test_a_double_click_on_send_sends_once(page: Page, running: Running) -> None:

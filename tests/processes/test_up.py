@@ -190,6 +190,21 @@ def test_a_parent_killed_at_once_takes_everything_with_it(tmp_path: Path) -> Non
     assert not socket_path.parent.exists()
 
 
+def test_a_link_where_the_broker_should_listen_is_refused_and_left_alone(tmp_path: Path) -> None:
+    data_dir = tmp_path / ("long" * 30) / "data"
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "broker.sock").touch()
+    link = environment.broker_socket(data_dir).parent
+    link.symlink_to(theirs)
+    try:
+        assert "is not a directory of this user" in refused("--port", "0", "--no-demo", data_dir=data_dir)
+        assert link.is_symlink()
+        assert (theirs / "broker.sock").exists()
+    finally:
+        link.unlink()
+
+
 def test_a_program_that_cannot_start_ends_everything_and_shows_why(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     (data_dir / "broker" / "appendonlydir").mkdir(parents=True)

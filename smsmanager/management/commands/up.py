@@ -170,9 +170,12 @@ class Command(BaseCommand):
             supervisor.start(made_of(programs.embedded_broker(data_dir / "broker", path)))
 
     def clean(self, data_dir: Path) -> None:
-        """Remove the directory in the temporary one that a long path of the data directory asked for."""
+        """Remove the directory in the temporary one that a long path of the data directory asked for.
+
+        Somebody else's is left alone: a link that stands there leads to files that are not ours.
+        """
         directory = environment.broker_socket(data_dir).parent
-        if data_dir not in directory.parents and directory.exists():
+        if data_dir not in directory.parents and environment.is_own_directory(directory):
             (directory / "broker.sock").unlink(missing_ok=True)
             directory.rmdir()
 

@@ -1,0 +1,1 @@
+"""How fast it is, as ratios to something that does the same in the same process: `make bench`."""
