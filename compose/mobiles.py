@@ -145,23 +145,29 @@ def _compiled_region(metadata: PhoneMetadata) -> _Region:
         metadata.voicemail,
     )
     first = metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile
-    whole = f"(?={_number(metadata.general_desc)})(?!{'|'.join(map(_number, others))}){_number(first)}"
+    # Each length once: the lengths of mobile numbers are often those of all.
+    lengths = "".join({_lengths(metadata.general_desc), _lengths(first)})
+    pattern = f"{lengths}(?={_whole(metadata.general_desc)})(?!{_whole(*others)}){_whole(first)}"
     if metadata.leading_digits is None:
-        own = "|".join(map(_number, (*others, metadata.fixed_line, metadata.mobile)))
+        own = _whole(*others, metadata.fixed_line, metadata.mobile)
     else:
         own = metadata.leading_digits
-        whole = f"(?={own}){whole}"
-    return _Region(str(metadata.id), _compiled(whole), _compiled(own))
+        pattern = f"(?={own}){pattern}"
+    return _Region(str(metadata.id), _compiled(pattern), _compiled(own))
 
 
-def _number(kind: PhoneNumberDesc | None) -> str:
-    """A pattern of whole numbers of this kind, with the lengths that they can have."""
-    if kind is None or not kind.national_number_pattern:
-        return _NEVER
+def _whole(*kinds: PhoneNumberDesc | None) -> str:
+    """A pattern of whole numbers of these kinds, of any length."""
+    patterns = [kind.national_number_pattern for kind in kinds if kind is not None and kind.national_number_pattern]
+    return rf"(?:{'|'.join(patterns)})\Z" if patterns else _NEVER
+
+
+def _lengths(kind: PhoneNumberDesc | None) -> str:
+    """A look ahead that finds one of the lengths of this kind; -1 is the library's word for none."""
+    if kind is None or not kind.possible_length:
+        return ""
     lengths = "|".join(rf"\d{{{length}}}" for length in kind.possible_length if length > 0)
-    if kind.possible_length and not lengths:
-        return _NEVER
-    return rf"(?=(?:{lengths or '.*'})\Z)(?:{kind.national_number_pattern})\Z"
+    return rf"(?=(?:{lengths or _NEVER})\Z)"
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -102,10 +102,13 @@ class WrongNumber:
 
 def parse_recipient(raw: str, country: str) -> Recipient | WrongNumber:
     """Read one number; one without country code is a number of ``country``."""
+    plain = mobile(raw, country)
+    if plain is not None:
+        return Recipient(*plain, raw)
     text = raw.translate(INVISIBLE).strip().strip(_QUOTES).strip()
     if not text:
         return wrong(raw, "empty")
-    plain = mobile(text, country)
+    plain = mobile(text, country) if text != raw else None
     if plain is not None:
         return Recipient(*plain, raw)
     if len(text) > _MAX_CHARACTERS:

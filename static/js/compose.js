@@ -206,24 +206,30 @@ const TOGETHER = new Map(["when", "date", "time"].map((name) => [name, ["when", 
 // What is being corrected is wrong no more, as far as anybody knows before the next answer.
 function settle(changed) {
   for (const name of TOGETHER.get(changed) ?? [changed]) {
-    const id = `id_${name}`;
-    document.getElementById(`${id}_error`)?.remove();
-    for (const input of form.querySelectorAll(`[name="${CSS.escape(name)}"], [id="${CSS.escape(id)}"]`)) {
+    const id = CSS.escape(`id_${name}`);
+    document.getElementById(`id_${name}_error`)?.remove();
+    for (const input of form.querySelectorAll(`[name="${CSS.escape(name)}"], #${id}`)) {
       input.classList.remove("is-invalid");
       input.removeAttribute("aria-invalid");
-      const described = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((other) => other !== `${id}_error`);
-      if (described.join("")) input.setAttribute("aria-describedby", described.join(" "));
+      const notes = (input.getAttribute("aria-describedby") ?? "").split(" ");
+      const left = notes.filter((note) => note !== `id_${name}_error`).join(" ");
+      if (left) input.setAttribute("aria-describedby", left);
       else input.removeAttribute("aria-describedby");
     }
-    for (const link of document.querySelectorAll(`#errors a[href="#${CSS.escape(id)}"], #errors a[href^="#${CSS.escape(id)}_"]`)) {
+    // The link to a group of radio buttons may name the first of them.
+    for (const link of document.querySelectorAll(`#errors a[href="#id_${name}"], #errors a[href^="#id_${name}_"]`)) {
       link.closest("li").remove();
     }
   }
   const banner = document.getElementById("errors");
   if (banner === null) return;
   const left = banner.querySelectorAll("li").length;
-  if (left === 0) banner.remove();
-  else banner.querySelector("[data-count]").textContent = left === 1 ? banner.dataset.one : fill(banner.dataset.other, { n: left });
+  if (left === 0) {
+    banner.remove();
+    return;
+  }
+  const title = left === 1 ? banner.dataset.one : fill(banner.dataset.other, { n: left });
+  banner.querySelector("[data-count]").textContent = title;
 }
 
 // --- Sending -------------------------------------------------------------------------------------

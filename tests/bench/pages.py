@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import override_settings, setup_databases, setup_test_environment, teardown_databases
 
@@ -151,7 +150,7 @@ def record(client: Client, typed: dict[str, Any]) -> None:
     bare.Recorded.submission = Submission.objects.get(request_key=typed["request_key"]).pk
 
 
-def recorded(request: Callable[[], HttpResponse]) -> list[bare.Statement]:
+def recorded(request: Callable[[], Any]) -> list[bare.Statement]:
     """The SQL that a request takes."""
     recorder = bare.Recorder()
     with connection.execute_wrapper(recorder):
