@@ -151,8 +151,8 @@ class Command(BaseCommand):
 
     def say_ready(self, address: str, sign_in: list[str]) -> None:
         """The address, who can sign in, and where to look."""
-        self.say(f"\n  {self.style.SUCCESS('Ready')}   {self.style.HTTP_INFO(address)}\n")
-        for line in [*sign_in, ""] if sign_in else []:
+        self.say(f"\n  {self.style.SUCCESS('Ready')}   {self.style.HTTP_INFO(address)}")
+        for line in ["", *sign_in, ""] if sign_in else [""]:
             self.say(f"  {line}")
         self.say(f"  Ctrl-C stops everything. Logs: {settings.DATA_DIR / 'logs'}")
         if not settings.EMAIL_HOST:
