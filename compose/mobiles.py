@@ -13,8 +13,6 @@ from typing import Final
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberDesc
 
-# What people put between groups of digits and the library skips, wherever it stands.
-_GROUPING: Final = dict.fromkeys(map(ord, " \u00a0.-"))
 # The library has its own ways with brackets, letters and other digits before the number.
 _FIRST_CHARACTERS: Final = frozenset("+0123456789")
 # A longer text is no plain spelling; how long one may be is not decided here.
@@ -61,7 +59,8 @@ def mobile(text: str, country: str) -> tuple[str, str] | None:
     """
     if text[:1] not in _FIRST_CHARACTERS or len(text) > _MOST_CHARACTERS:
         return None
-    digits = text.translate(_GROUPING)
+    # What people put between groups of digits, and the library skips wherever it stands.
+    digits = text.replace(" ", "").replace(".", "").replace("-", "").replace("\u00a0", "")
     if digits.startswith("+"):
         return _international(digits)
     return _national(digits, country)
