@@ -43,9 +43,8 @@ def _send(request: MemberRequest) -> HttpResponse:
         if "request_key" in form.errors:
             form.renew_key()
         return _compose_page(request, form, status=422)
-    quote = queries.quote(form.plan, duplicates=form.cleaned_data["recipients"].duplicates)
     if request.POST.get("action", "send") != "send":
-        return _compose_page(request, form, quote=quote)
+        return _compose_page(request, form, quote=_quote(form))
     try:
         submission, _new = services.submit(form.plan.draft, now=timezone.now())
     except NotEnoughCredit as short:
@@ -54,7 +53,7 @@ def _send(request: MemberRequest) -> HttpResponse:
             "your message is kept."
         )
         form.add_error(None, sentence % {"missing": format_credits(short.missing)})
-        return _compose_page(request, form, quote=quote, status=422)
+        return _compose_page(request, form, quote=_quote(form), status=422)
     except services.AlreadySent:
         form.renew_key()
         form.add_error(
@@ -64,7 +63,7 @@ def _send(request: MemberRequest) -> HttpResponse:
                 "to send this one too."
             ),
         )
-        return _compose_page(request, form, quote=quote, status=422)
+        return _compose_page(request, form, quote=_quote(form), status=422)
     except planning.Refused as refused:
         form.add_error(refused.field, str(refused.sentence))
         return _compose_page(request, form, status=422)
@@ -74,6 +73,11 @@ def _send(request: MemberRequest) -> HttpResponse:
 
 def _form(request: MemberRequest, data: Any = None, *, to: str = "") -> ComposeForm:
     return ComposeForm(data, member=request.member, now=timezone.now(), initial={"recipients": to})
+
+
+def _quote(form: ComposeForm) -> queries.Quote:
+    """What sending the form, which is valid, would do."""
+    return queries.quote(form.plan, duplicates=form.cleaned_data["recipients"].duplicates)
 
 
 def _answering(request: MemberRequest) -> str:
@@ -112,7 +116,7 @@ def quote(request: MemberRequest) -> HttpResponse:
     """What sending the form would do, as a fragment; complaints only about what is filled in already."""
     form = _form(request, request.POST)
     if form.is_valid():
-        found = queries.quote(form.plan, duplicates=form.cleaned_data["recipients"].duplicates)
+        found = _quote(form)
         return render(request, "compose/_quote.html", {"quote": found, "form": form})
     problems = [
         error
