@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +23,21 @@ from credits.models import Member
 SESSION_KEY = "account"
 
 
+class MemberBackend(ModelBackend):
+    """Django's own way to sign people in; who comes back is read together with their memberships, in one query."""
+
+    def get_user(self, user_id: Any) -> Any:
+        members = queries.memberships(user_id)
+        # Whoever has none is read as Django does.
+        user: Any = members[0].user if members else super().get_user(user_id)
+        if user is None or not self.user_can_authenticate(user):
+            return None
+        for member in members:
+            member.user = user
+        user.memberships_read = members
+        return user
+
+
 class MemberRequest(HttpRequest):
     """A request of a signed-in person who is a member of an account."""
 
@@ -30,14 +46,22 @@ class MemberRequest(HttpRequest):
 
 
 def current(request: HttpRequest) -> tuple[Member | None, list[Member]]:
-    """The membership this person works in (the one chosen, else the first) and all of them; one query a request."""
+    """The membership this person works in (the one chosen, else the first) and all of them; no query of its own."""
     known = getattr(request, "_memberships", None)
     if known is None:
-        members = queries.memberships(request.user) if request.user.is_authenticated else []
+        members = _memberships(request.user)
         chosen = request.session.get(SESSION_KEY) if members else None
         member = next((m for m in members if m.account_id == chosen), members[0] if members else None)
         known = request._memberships = (member, members)  # type: ignore[attr-defined]
     return known
+
+
+def _memberships(user: Any) -> list[Member]:
+    if not user.is_authenticated:
+        return []
+    # Who has just signed in, in this request, comes without.
+    read: list[Member] | None = getattr(user, "memberships_read", None)
+    return queries.memberships(user) if read is None else read
 
 
 def choose(request: HttpRequest, account_id: int) -> bool:

@@ -13,10 +13,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from credits import causes, ledger, regions, services
+import credits.admin_orders
+import credits.admin_rates  # noqa: F401  (registers packs and orders, and rates)
+from credits import causes, ledger, services
 from credits.admin_regions import RegionChoices
 from credits.amounts import format_credits
-from credits.models import Account, Book, Member, Rate, Transfer
+from credits.models import Account, Book, Member, Transfer
 from credits.readonly import ReadOnlyAdmin
 
 # Digits of the largest id that fits the column.
@@ -184,7 +186,9 @@ class TransferAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("SMS account"))
     def account(self, transfer: Transfer) -> str:
-        return str(transfer.debit.account or transfer.credit.account)
+        accounts = (transfer.debit.account, transfer.credit.account)
+        # Between two accounts both are named; else it is one, or one and the installation.
+        return " → ".join(dict.fromkeys(str(account) for account in accounts if account is not None))
 
     @admin.display(description=_("credits"))
     def credits(self, transfer: Transfer) -> str:
@@ -193,17 +197,3 @@ class TransferAdmin(ReadOnlyAdmin):
     @admin.display(description=_("cause"))
     def cause(self, transfer: Transfer) -> str:
         return causes.label(transfer.cause_kind, transfer.cause_key)
-
-
-@admin.register(Rate)
-class RateAdmin(RegionChoices, admin.ModelAdmin):
-    list_display = ("destination", "credits", "valid_from")
-    search_fields = ("region",)
-
-    @admin.display(description=_("destination"), ordering="region")
-    def destination(self, rate: Rate) -> str:
-        return f"{regions.name_of(rate.region)} ({rate.region})"
-
-    @admin.display(description=_("credits for each SMS"), ordering="millis")
-    def credits(self, rate: Rate) -> str:
-        return format_credits(rate.millis)

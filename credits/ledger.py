@@ -2,7 +2,7 @@
 
 A transfer is one row (debit, credit, amount above zero, unique key, cause), so it is zero-sum by its
 shape. Doing one twice does it once: the second call finds the key and answers the same. The database
-refuses what must not happen (constraints in models.py, triggers in triggers.py); this module turns the
+refuses what must not happen (constraints in models, triggers in triggers.py); this module turns the
 ordinary refusals into exceptions a caller can name.
 """
 
@@ -10,20 +10,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, Sum
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper as Cursor
+from django.utils import timezone
 
-from credits.models import Account, Book, Transfer
+from credits import lines, owed
+from credits.lines import Locked
+from credits.models import Account, Book, Member, Owed, Transfer
 
 Verb = Transfer.Verb
 Kind = Book.Kind
+Books = dict[tuple[int | None, str], Locked]
 
-# From which book to which each verb moves; an adjustment goes either way.
+# From which book to which each verb moves; an adjustment goes either way, a transfer to another account's.
 ROUTES = {
     Verb.TOP_UP: (Kind.ISSUED, Kind.AVAILABLE),
     Verb.HOLD: (Kind.AVAILABLE, Kind.HELD),
     Verb.CAPTURE: (Kind.HELD, Kind.SPENT),
     Verb.RELEASE: (Kind.HELD, Kind.AVAILABLE),
+    Verb.ADJUST: (Kind.ISSUED, Kind.AVAILABLE),
+    Verb.REFUND: (Kind.SPENT, Kind.AVAILABLE),
+    Verb.CHARGE: (Kind.AVAILABLE, Kind.SPENT),
+    Verb.TRANSFER: (Kind.AVAILABLE, Kind.AVAILABLE),
 }
 
 
@@ -40,9 +48,13 @@ class KeyConflict(Exception):
     """The key stands in the ledger already with another amount, verb or account."""
 
 
-@dataclass(frozen=True, kw_only=True)
+class NotTheOwner(Exception):
+    """Credits move only between two accounts that the same person owns."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Movement:
-    """A transfer to be made. `amount` in millis, above zero; `cause` is (kind, key)."""
+    """A transfer to be made. `amount` in millis, above zero; `cause` is (kind, key); `to` another account."""
 
     verb: Transfer.Verb
     account: int
@@ -52,12 +64,13 @@ class Movement:
     reason: str = ""
     by: Any = None
     reverse: bool = False
+    to: int | None = None
 
 
 def top_up(
     account: Account, amount: int, *, key: str, cause: tuple[str, str], by: Any = None, reason: str = ""
 ) -> Transfer:
-    """Bring `amount` millis into the account."""
+    """Bring `amount` millis into the account, and pay from them what it owes."""
     return _one(
         Movement(verb=Verb.TOP_UP, account=account.pk, amount=amount, key=key, cause=cause, by=by, reason=reason)
     )
@@ -79,6 +92,31 @@ def adjust(account: Account, amount: int, *, key: str, cause: tuple[str, str], b
     )
 
 
+def transfer(from_account: Account, to_account: Account, amount: int, key: str, by: Any) -> Transfer:
+    """Move `amount` millis from one account to another at once; one line, which both statements show.
+
+    Raises NotTheOwner unless `by` owns both, NotEnoughCredit when the first has too few, and ValueError when both
+    are one.
+    """
+    accounts = {from_account.pk, to_account.pk}
+    if len(accounts) < 2:
+        raise ValueError("a transfer goes to another account")
+    owned = Member.objects.filter(user=by, role=Member.Role.OWNER, account__in=accounts)
+    if owned.count() < 2:
+        raise NotTheOwner
+    return _one(
+        Movement(
+            verb=Verb.TRANSFER,
+            account=from_account.pk,
+            to=to_account.pk,
+            amount=amount,
+            key=key,
+            cause=("transfer", key[-64:]),
+            by=by,
+        )
+    )
+
+
 def hold(account: Account, amount: int, *, key: str, cause: tuple[str, str], by: Any = None) -> Transfer:
     """Set `amount` millis of the account aside. Raises NotEnoughCredit."""
     return _one(Movement(verb=Verb.HOLD, account=account.pk, amount=amount, key=key, cause=cause, by=by))
@@ -92,6 +130,34 @@ def capture(account: int, amount: int, *, key: str, cause: tuple[str, str], by: 
 def release(account: int, amount: int, *, key: str, cause: tuple[str, str], by: Any = None) -> Movement:
     """The movement that ends a hold and gives the credits back; give it to `post`."""
     return Movement(verb=Verb.RELEASE, account=account, amount=amount, key=key, cause=cause, by=by)
+
+
+def refund(account: int, amount: int, *, message: int, by: Any = None) -> Transfer:
+    """Give back the price of a captured message that the operator never took: once, as its number is the key."""
+    cause = ("message", str(message))
+    return _one(Movement(verb=Verb.REFUND, account=account, amount=amount, key=f"refund:{message}", cause=cause, by=by))
+
+
+@transaction.atomic
+def charge(account: Account, amount: int, *, key: str, cause: tuple[str, str]) -> Transfer | Owed:
+    """Take `amount` millis for something that has happened already, such as a received answer.
+
+    What the account cannot pay it owes: the next credits from outside pay it first (credits/owed.py). Repeated, it
+    answers the same. Raises KeyConflict.
+    """
+    # Locked before the look, so that no top-up passes between "too few" and the note of what is owed.
+    with connection.cursor() as cursor:
+        books = _locked_books(cursor, {account.pk}, with_issued=False)
+    known = Owed.objects.filter(key=key).first()
+    if known is not None:
+        if (known.account_id, known.amount) != (account.pk, amount):
+            raise KeyConflict(f"{key} is owed with another shape")
+        return known
+    movement = Movement(verb=Verb.CHARGE, account=account.pk, amount=amount, key=key, cause=cause)
+    short = books[account.pk, Kind.AVAILABLE].balance < amount
+    if short and amount > 0 and not Transfer.objects.filter(key=key).exists():
+        return Owed.objects.create(account=account, amount=amount, key=key, cause_kind=cause[0], cause_key=cause[1])
+    return _one(movement)
 
 
 def _one(movement: Movement) -> Transfer:
@@ -118,85 +184,81 @@ def post(movements: Sequence[Movement]) -> dict[str, Transfer]:
     """
     if any(movement.amount <= 0 for movement in movements):
         raise ValueError("a transfer moves more than nothing")
+    if not movements:
+        return {}
     accounts = {movement.account for movement in movements}
+    accounts |= {movement.to for movement in movements if movement.to is not None}
     needs_issued = any(movement.verb in (Verb.TOP_UP, Verb.ADJUST) for movement in movements)
-    books = _locked_books(accounts, with_issued=needs_issued)
-    # Looked up after the lock: whoever repeats a key waited for the first to commit.
-    done = {transfer.key: transfer for transfer in Transfer.objects.filter(key__in=[m.key for m in movements])}
-    changes: dict[int, int] = {}
-    fresh: list[Transfer] = []
-    for movement in movements:
-        debit, credit = _route(movement, books)
-        if movement.key in done:
-            _same(done[movement.key], movement, debit, credit)
-            continue
-        changes[debit.pk] = changes.get(debit.pk, 0) - movement.amount
-        changes[credit.pk] = changes.get(credit.pk, 0) + movement.amount
-        fresh.append(
-            Transfer(
-                verb=movement.verb,
-                debit=debit,
-                credit=credit,
-                amount=movement.amount,
-                key=movement.key,
-                cause_kind=movement.cause[0],
-                cause_key=movement.cause[1],
-                reason=movement.reason,
-                by=movement.by,
-            )
-        )
+    with connection.cursor() as cursor:
+        books = _locked_books(cursor, accounts, with_issued=needs_issued)
+        asked = [_line(movement, books) for movement in movements]
+        changes: dict[int, int] = {}
+        done = _written(cursor, asked, changes)
+        _refuse_below_zero(books, changes)
+        if bringing := owed.brought_to((one for one in asked if not one._state.adding), books):
+            paying = owed.payments(bringing, books, changes)
+            _written(cursor, [line for line, _debt in paying], changes)
+            owed.mark_paid(paying)
+        if changes:
+            lines.move(cursor, changes)
+    return done
+
+
+def _locked_books(cursor: Cursor, accounts: set[int], *, with_issued: bool) -> Books:
+    """The books of these accounts, locked until the transaction ends; made first where they are missing."""
+    found = lines.lock(cursor, accounts, with_issued=with_issued)
+    if len(found) < 3 * len(accounts) + with_issued:
+        open_books(accounts)
+        found = lines.lock(cursor, accounts, with_issued=with_issued)
+    return {(book.account_id, book.kind): book for book in found}
+
+
+def _line(movement: Movement, books: Books) -> Transfer:
+    source, target = ROUTES[movement.verb]
+    if movement.reverse:
+        source, target = target, source
+    taker = movement.account if movement.to is None else movement.to
+    return Transfer(
+        verb=movement.verb,
+        debit_id=books[None if source == Kind.ISSUED else movement.account, source].pk,
+        credit_id=books[None if target == Kind.ISSUED else taker, target].pk,
+        amount=movement.amount,
+        key=movement.key,
+        cause_kind=movement.cause[0],
+        cause_key=movement.cause[1],
+        reason=movement.reason,
+        by=movement.by,
+    )
+
+
+def _written(cursor: Cursor, asked: Sequence[Transfer], changes: dict[int, int]) -> dict[str, Transfer]:
+    """Write these lines and add to `changes` what they move; those whose key was there already move nothing.
+
+    Whoever repeats a key waited for the first to commit: at its books, or at the unique key itself.
+    """
+    lines.insert(cursor, asked, timezone.now())
+    done: dict[str, Transfer] = {}
+    for line in asked:
+        if not line._state.adding:
+            done[line.key] = line
+            changes[line.debit_id] = changes.get(line.debit_id, 0) - line.amount
+            changes[line.credit_id] = changes.get(line.credit_id, 0) + line.amount
+    repeated = {line.key for line in asked if line._state.adding}
+    if repeated:
+        done |= {found.key: found for found in Transfer.objects.filter(key__in=repeated)}
+        for line in asked:
+            found = done[line.key]
+            if line._state.adding and _shape(found) != _shape(line):
+                raise KeyConflict(f"{line.key} stands in the ledger with another shape")
+    return done
+
+
+def _shape(line: Transfer) -> tuple[str, int, int, int]:
+    return (line.verb, line.debit_id, line.credit_id, line.amount)
+
+
+def _refuse_below_zero(books: Books, changes: dict[int, int]) -> None:
     for book in books.values():
         after = book.balance + changes.get(book.pk, 0)
         if after < 0 and book.kind != Kind.ISSUED:
             raise NotEnoughCredit(account_id=book.account_id, missing=-after)
-    done.update((transfer.key, transfer) for transfer in Transfer.objects.bulk_create(fresh))
-    for pk, change in sorted(changes.items()):
-        Book.objects.filter(pk=pk).update(balance=F("balance") + change)
-    return done
-
-
-def _locked_books(accounts: set[int], *, with_issued: bool) -> dict[tuple[int | None, str], Book]:
-    """The books of these accounts, locked until the transaction ends; made first where they are missing."""
-    wanted = Book.objects.filter(account_id__in=accounts)
-    if with_issued:
-        wanted = wanted | Book.objects.filter(kind=Kind.ISSUED)
-    wanted = wanted.select_for_update().order_by("pk")
-    found = list(wanted)
-    if len(found) < 3 * len(accounts) + with_issued:
-        open_books(accounts)
-        found = list(wanted.all())
-    return {(book.account_id, book.kind): book for book in found}
-
-
-def _route(movement: Movement, books: dict[tuple[int | None, str], Book]) -> tuple[Book, Book]:
-    source, target = ROUTES.get(movement.verb, (Kind.ISSUED, Kind.AVAILABLE))
-    if movement.reverse:
-        source, target = target, source
-    return tuple(books[None if kind == Kind.ISSUED else movement.account, kind] for kind in (source, target))  # type: ignore[return-value]
-
-
-def _same(found: Transfer, movement: Movement, debit: Book, credit: Book) -> None:
-    shape = (found.verb, found.debit_id, found.credit_id, found.amount)
-    if shape != (movement.verb, debit.pk, credit.pk, movement.amount):
-        raise KeyConflict(f"{movement.key} stands in the ledger with another shape")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What `verify` found wrong: the book, the balance it shows and the one its transfers give (millis)."""
-
-    book: Book
-    shown: int
-    proven: int
-
-
-def verify() -> list[Difference]:
-    """Recompute the balance of every book from the transfers and return those that differ."""
-    came = dict(Transfer.objects.order_by().values_list("credit").annotate(Sum("amount")))
-    went = dict(Transfer.objects.order_by().values_list("debit").annotate(Sum("amount")))
-    differences = []
-    for book in Book.objects.select_related("account").order_by("pk"):
-        proven = came.get(book.pk, 0) - went.get(book.pk, 0)
-        if proven != book.balance:
-            differences.append(Difference(book, book.balance, proven))
-    return differences

@@ -33,3 +33,9 @@ def keep_mobile(member: Member, mobile: str) -> None:
     """Keep the member's own mobile number, in E.164; "" keeps none."""
     member.mobile = mobile
     member.save(update_fields=["mobile"])
+
+
+def keep_settings(account: Account, *, always_replace: bool) -> None:
+    """Keep what an owner set of the account."""
+    account.always_replace = always_replace
+    account.save(update_fields=["always_replace"])

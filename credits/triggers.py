@@ -1,74 +1,155 @@
 """The triggers that make the ledger append-only in the database itself, on PostgreSQL and SQLite.
 
-They are made again after every `migrate`, because a migration that rebuilds the table on SQLite drops
+They are made again after every `migrate`, because a migration that rebuilds a table on SQLite drops
 them silently; a system check says when one is missing. On SQLite `INSERT OR REPLACE` passes a delete
 trigger unless `PRAGMA recursive_triggers` is on, which the settings do for each connection.
+
+A room above has triggers of its own by the same makers and adds them to the list: `register`.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 TABLE = "credits_transfer"
-NAMES = {
-    "sqlite": {"credits_transfer_no_update", "credits_transfer_no_delete"},
-    "postgresql": {"credits_transfer_no_change", "credits_transfer_no_truncate"},
-}
 
-# One statement an entry: executescript() would end the transaction that migrate may hold.
-SQLITE = [
-    "DROP TRIGGER IF EXISTS credits_transfer_no_update",
-    (
-        f"CREATE TRIGGER credits_transfer_no_update BEFORE UPDATE ON {TABLE} "
-        "BEGIN SELECT RAISE(ABORT, 'a ledger line is never changed'); END"
-    ),
-    "DROP TRIGGER IF EXISTS credits_transfer_no_delete",
-    (
-        f"CREATE TRIGGER credits_transfer_no_delete BEFORE DELETE ON {TABLE} "
-        "BEGIN SELECT RAISE(ABORT, 'a ledger line is never deleted'); END"
-    ),
-]
-
-POSTGRESQL = f"""
-CREATE OR REPLACE FUNCTION credits_transfer_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+# What PostgreSQL's triggers call; the sentence is the argument.
+FUNCTION = """
+CREATE OR REPLACE FUNCTION credits_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'a ledger line is never changed or deleted'
-        USING ERRCODE = 'integrity_constraint_violation';
-END $$;
-CREATE OR REPLACE TRIGGER credits_transfer_no_change BEFORE UPDATE OR DELETE ON {TABLE}
-    FOR EACH ROW EXECUTE FUNCTION credits_transfer_refuse();
-CREATE OR REPLACE TRIGGER credits_transfer_no_truncate BEFORE TRUNCATE ON {TABLE}
-    FOR EACH STATEMENT EXECUTE FUNCTION credits_transfer_refuse();
+    RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
+END $$
 """
 
 
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger of one engine that refuses `event` on `table`, when `condition` holds, with a sentence."""
+
+    vendor: str
+    name: str
+    table: str
+    event: str
+    sentence: str
+    condition: str = ""
+    each: str = "ROW"
+
+    @property
+    def statements(self) -> list[str]:
+        """One statement an entry: SQLite's executescript() would end the transaction that migrate may hold."""
+        when = f" WHEN ({self.condition})" if self.condition else ""
+        if self.vendor == "sqlite":
+            return [
+                f"DROP TRIGGER IF EXISTS {self.name}",
+                (
+                    f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table}{when} "
+                    f"BEGIN SELECT RAISE(ABORT, '{self.sentence}'); END"
+                ),
+            ]
+        return [
+            FUNCTION,
+            (
+                f"CREATE OR REPLACE TRIGGER {self.name} BEFORE {self.event} ON {self.table} "
+                f"FOR EACH {self.each}{when} EXECUTE FUNCTION credits_refuse('{self.sentence}')"
+            ),
+        ]
+
+
+def kept(table: str, sentence: str) -> list[Trigger]:
+    """Rows of `table` are never deleted, and the table is never emptied."""
+    return [
+        Trigger("sqlite", f"{table}_no_delete", table, "DELETE", sentence),
+        Trigger("postgresql", f"{table}_no_delete", table, "DELETE", sentence),
+        Trigger("postgresql", f"{table}_no_truncate", table, "TRUNCATE", sentence, each="STATEMENT"),
+    ]
+
+
+def unchanged(table: str, sentence: str, *, unless: str = "") -> list[Trigger]:
+    """Rows of `table` are never updated; `unless` is the SQL condition over OLD and NEW of what may be."""
+    condition = f"NOT ({unless})" if unless else ""
+    return [
+        Trigger(vendor, f"{table}_no_update", table, "UPDATE", sentence, condition)
+        for vendor in ("sqlite", "postgresql")
+    ]
+
+
+def set_once(table: str, column: str, sentence: str) -> list[Trigger]:
+    """`column` goes from NULL to a value once and never to another one or back."""
+    different = {"sqlite": "IS NOT", "postgresql": "IS DISTINCT FROM"}
+    return [
+        Trigger(
+            vendor,
+            f"{table}_{column}_once",
+            table,
+            f"UPDATE OF {column}",
+            sentence,
+            f"OLD.{column} IS NOT NULL AND NEW.{column} {unlike} OLD.{column}",
+        )
+        for vendor, unlike in different.items()
+    ]
+
+
+_all: list[Trigger] = [
+    *kept(TABLE, "a ledger line is never deleted"),
+    *unchanged(TABLE, "a ledger line is never changed"),
+    *kept("credits_owed", "what is owed is never deleted"),
+    *unchanged(
+        "credits_owed",
+        "what is owed is paid once and never changed",
+        unless="OLD.paid_by_id IS NULL AND NEW.paid_by_id IS NOT NULL AND NEW.id = OLD.id AND NEW.key = OLD.key "
+        "AND NEW.amount = OLD.amount AND NEW.account_id = OLD.account_id",
+    ),
+    *kept("credits_order", "an order is never deleted"),
+    *set_once("credits_order", "credited_by_id", "an order is credited once"),
+]
+
+
+def register(triggers: Iterable[Trigger]) -> None:
+    """Add the triggers of a room above."""
+    _all.extend(one for one in triggers if one not in _all)
+
+
+def wanted(connection: BaseDatabaseWrapper) -> list[Trigger]:
+    """The triggers that this connection's database should have; those of tables it lacks are none to miss."""
+    tables = set(connection.introspection.table_names())
+    return [one for one in _all if one.vendor == connection.vendor and one.table in tables]
+
+
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Make the triggers of the ledger on this connection's database."""
+    """Make the triggers on this connection's database."""
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for statement in SQLITE:
+        for one in wanted(connection):
+            for statement in one.statements:
                 cursor.execute(statement)
-        else:
-            cursor.execute(POSTGRESQL)
 
 
 def missing(connection: BaseDatabaseWrapper) -> set[str]:
-    """The names of the triggers that this connection's database should have and has not."""
+    """The names of the triggers that this connection's database should have and has not, or has disabled."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [TABLE])
+            cursor.execute("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'")
         else:
             cursor.execute(
-                "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgenabled IN ('O', 'A')", [TABLE]
+                "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+                "WHERE tgenabled IN ('O', 'A') AND pg_table_is_visible(pg_class.oid)"
             )
-        found = {name for (name,) in cursor.fetchall()}
-    return NAMES[connection.vendor] - found
+        found = set(cursor.fetchall())
+    return {one.name for one in wanted(connection) if (one.table, one.name) not in found}
+
+
+def stop_replacing(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the delete triggers see what `INSERT OR REPLACE` deletes; PostgreSQL has no such statement."""
+    if connection.vendor != "sqlite":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA recursive_triggers")
+        return bool(cursor.fetchone()[0])
 
 
 def after_migrate(*, using: str, **_rest: Any) -> None:
     """Receiver of Django's post_migrate: put the triggers back after every migration."""
     from django.db import connections
 
-    connection = connections[using]
-    if TABLE in connection.introspection.table_names():
-        install(connection)
+    install(connections[using])

@@ -1,6 +1,4 @@
-"""The pages of accounts and credits."""
-
-from urllib.parse import urlencode
+"""The pages of accounts and their members."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -9,40 +7,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from credits import access, queries, services
-from credits.access import MemberRequest, member_page
-from credits.causes import address, label
-from credits.forms import MobileForm
-
-
-@member_page()
-@require_safe
-def statement(request: MemberRequest) -> HttpResponse:
-    """Crédits: the balances and the statement, each line with its cause."""
-    account = request.member.account
-    before = request.GET.get("before", "")
-    lines, more = queries.statement(account, before=int(before) if before.isdecimal() and len(before) < 19 else None)
-    rows = [
-        {
-            "at": line.at,
-            "label": line.transfer.get_verb_display(),
-            "amount": line.amount,
-            "after": line.after,
-            "cause_label": label(line.transfer.cause_kind, line.transfer.cause_key),
-            "cause_url": address(line.transfer.cause_kind, line.transfer.cause_key),
-            "reason": line.transfer.reason,
-        }
-        for line in lines
-    ]
-    context = {
-        "books": queries.balances(account),
-        "rows": rows,
-        "older": urlencode({"before": lines[-1].transfer.pk}) if more else None,
-        "newer": "" if before else None,
-        "members": queries.members(account),
-        "may_manage": request.member.may_manage,
-    }
-    return render(request, "credits/credits.html", context)
+from credits import access, services
+from credits.access import MemberRequest, may_manage, member_page
+from credits.forms import AccountSettingsForm, MobileForm
 
 
 @member_page()
@@ -57,6 +24,19 @@ def profile(request: MemberRequest) -> HttpResponse:
         )
         return redirect("profile")
     return render(request, "credits/profile.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@member_page(may_manage)
+@require_http_methods(["GET", "HEAD", "POST"])
+def account_settings(request: MemberRequest) -> HttpResponse:
+    """What the owners of the account set for all its members."""
+    account = request.member.account
+    form = AccountSettingsForm(request.POST if request.method == "POST" else None, account=account)
+    if form.is_valid():
+        services.keep_settings(account, always_replace=form.cleaned_data["always_replace"])
+        messages.success(request, _("The settings of the account are kept."))
+        return redirect("account_settings")
+    return render(request, "credits/settings.html", {"form": form, "account": account})
 
 
 @login_required

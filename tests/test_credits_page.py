@@ -132,6 +132,13 @@ def test_who_may_not_change_accounts_may_not_grant(account: Account) -> None:
     assert Transfer.objects.count() == 1
 
 
+def test_the_way_back_from_a_grant_is_one_navigation(account: Account, admin: Client) -> None:
+    page = read(admin.get(f"/administration/credits/account/{account.pk}/grant/"))
+    trail = [nav for nav in page.all("nav") if nav.all("div", **{"class": "breadcrumbs"})]
+    assert len(trail) == 1
+    assert next(link.text for link in trail[0].all("a")) == "Home"
+
+
 def test_a_grant_to_an_account_that_is_not_there_is_not_found(admin: Client) -> None:
     for pk in (0, 2**63):
         assert admin.get(reverse("admin:credits_account_grant", args=[pk])).status_code == 404

@@ -1,15 +1,17 @@
 """The ledger under several threads on connections of their own: no race, no deadlock."""
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
 
 from compose.services import submit
-from credits import ledger
+from credits import ledger, proof
 from credits.ledger import NotEnoughCredit
-from credits.models import Account, Book, Transfer
+from credits.lines import Locked
+from credits.models import Account, Book, Owed, Transfer
 from tests import factories
 from tests.factories import assert_ledger_adds_up, balances
 from tests.fixtures.databases import FreshDatabase
@@ -24,51 +26,72 @@ def books(available: int, held: int = 0, spent: int = 0) -> dict[str, int]:
 
 def proven() -> None:
     """Every balance follows from the transfers. (These tests hold credits without messages.)"""
-    assert ledger.verify() == []
+    assert proof.verify() == []
 
 
 THREADS = 8
+WRITERS = 50
 
 
 def submit_at_once(account: Account) -> list[Any]:
-    """So many threads submit a message of one credit each, at the same time."""
-    drafts = [factories.draft(account) for _number in range(THREADS)]
+    """So many writers, each on a connection of its own, submit a message of one credit each, at the same time."""
+    drafts = [factories.draft(account) for _number in range(WRITERS)]
     return at_once([lambda draft=draft: submit(draft, now=factories.NOON) for draft in drafts])  # type: ignore[misc]
 
 
 def test_of_many_at_once_exactly_those_succeed_that_the_balance_covers(fresh_database: FreshDatabase) -> None:
-    account = factories.account(millis=THREADS // 2 * 1_000)
+    account = factories.account(millis=WRITERS // 2 * 1_000)
     results = submit_at_once(account)
     refusals = [result for result in results if isinstance(result, Exception)]
-    assert [type(refusal) for refusal in refusals] == [NotEnoughCredit] * (THREADS // 2)
-    assert balances(account) == books(0, held=THREADS // 2 * 1_000)
-    assert account.submissions.count() == THREADS // 2
+    assert [type(refusal) for refusal in refusals] == [NotEnoughCredit] * (WRITERS // 2)
+    assert balances(account) == books(0, held=WRITERS // 2 * 1_000)
+    assert account.submissions.count() == WRITERS // 2
     assert_ledger_adds_up()
+
+
+def without_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All writers read the balance before one of them writes, and each finds it enough for itself.
+
+    SQLite takes no row locks: its write transactions (IMMEDIATE) come one after the other, so there the race
+    cannot be made, and taking the lock away changes nothing.
+    """
+    all_have_read = threading.Barrier(WRITERS)
+
+    def unlocked(cursor: Any, accounts: set[int], *, with_issued: bool) -> dict[tuple[int | None, str], Locked]:
+        found = Book.objects.filter(account_id__in=accounts).values_list("pk", "account_id", "kind", "balance")
+        books: dict[tuple[int | None, str], Locked] = {row[1:3]: Locked(*row) for row in found}
+        if connection.vendor == "postgresql":
+            all_have_read.wait(DEADLINE)
+        return books
+
+    monkeypatch.setattr(ledger, "_locked_books", unlocked)
 
 
 def test_without_the_lock_only_the_constraint_stands_between_the_race_and_a_negative_balance(
     fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control. All read the balance before one of them writes, and each finds it enough for itself.
-
-    SQLite takes no row locks: its write transactions (IMMEDIATE) come one after the other, so there the race
-    cannot be made, and taking the lock away changes nothing.
-    """
-    account = factories.account(millis=THREADS // 2 * 1_000)
-    all_have_read = threading.Barrier(THREADS)
-
-    def unlocked(accounts: set[int], *, with_issued: bool) -> dict[tuple[int | None, str], Book]:
-        found = list(Book.objects.filter(account_id__in=accounts))
-        if connection.vendor == "postgresql":
-            all_have_read.wait(DEADLINE)
-        return {(book.account_id, book.kind): book for book in found}
-
-    monkeypatch.setattr(ledger, "_locked_books", unlocked)
+    """The control: the ledger's own question is answered wrongly, and the database refuses what follows."""
+    account = factories.account(millis=WRITERS // 2 * 1_000)
+    without_the_lock(monkeypatch)
     refusals = [result for result in submit_at_once(account) if isinstance(result, Exception)]
     kind = IntegrityError if connection.vendor == "postgresql" else NotEnoughCredit
-    assert [type(refusal) for refusal in refusals] == [kind] * (THREADS // 2)
-    assert balances(account) == books(0, held=THREADS // 2 * 1_000)
+    assert [type(refusal) for refusal in refusals] == [kind] * (WRITERS // 2)
+    assert balances(account) == books(0, held=WRITERS // 2 * 1_000)
     assert_ledger_adds_up()
+
+
+def test_without_the_lock_and_the_constraint_the_balance_goes_below_zero(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of both: nothing else in the product or in these tests keeps the balance above zero."""
+    account = factories.account(millis=WRITERS // 2 * 1_000)
+    without_the_lock(monkeypatch)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE credits_book DROP CONSTRAINT book_balance_never_negative")
+    submit_at_once(account)
+    lost = WRITERS if connection.vendor == "postgresql" else WRITERS // 2
+    assert balances(account) == books((WRITERS // 2 - lost) * 1_000, held=lost * 1_000)
 
 
 def test_the_same_key_at_once_moves_once_and_answers_all(fresh_database: FreshDatabase) -> None:
@@ -101,3 +124,40 @@ def test_posts_over_the_same_accounts_in_any_order_wait_and_do_not_deadlock(fres
     assert results == [None] * THREADS
     assert [balances(account)["held"] for account in accounts] == [THREADS * 5 * 10] * 4
     proven()
+
+
+def test_two_transfers_that_cross_wait_for_each_other(fresh_database: FreshDatabase) -> None:
+    person = factories.user()
+    one, two = (factories.account(owner=person, millis=10_000) for _number in range(2))
+
+    def move(number: int) -> None:
+        pair = (one, two) if number % 2 else (two, one)
+        for turn in range(5):
+            ledger.transfer(*pair, 10, f"{number}:{turn}", person)
+
+    assert at_once([lambda number=number: move(number) for number in range(THREADS)]) == [None] * THREADS  # type: ignore[misc]
+    assert balances(one) == balances(two) == books(10_000)
+    assert_ledger_adds_up()
+
+
+def test_what_is_owed_is_paid_once_by_credits_that_come_at_once(fresh_database: FreshDatabase) -> None:
+    account = factories.account(millis=0)
+    for number in range(3):
+        ledger.charge(account, 1_000, key=f"charge:{number}", cause=CAUSE)
+    results = at_once(
+        [lambda n=n: ledger.top_up(account, 1_500, key=f"top:{n}", cause=CAUSE) for n in range(THREADS)]  # type: ignore[misc]
+    )
+    assert not any(isinstance(result, Exception) for result in results)
+    assert balances(account) == books(THREADS * 1_500 - 3_000, spent=3_000)
+    assert Transfer.objects.filter(verb="charge").count() == 3
+    assert_ledger_adds_up()
+
+
+def test_a_charge_and_the_credits_that_pay_it_do_not_miss_each_other(fresh_database: FreshDatabase) -> None:
+    """Whichever is first: nothing stays owed that could have been paid."""
+    accounts = [factories.account(millis=0) for _number in range(10)]
+    for account in accounts:
+        charge = partial(ledger.charge, account, 1_000, key=f"charge:{account.pk}", cause=CAUSE)
+        at_once([charge, partial(ledger.top_up, account, 1_000, key=f"top:{account.pk}", cause=CAUSE)])
+    assert [balances(account) for account in accounts] == [books(0, spent=1_000)] * 10
+    assert not Owed.objects.filter(paid_by=None).exists()

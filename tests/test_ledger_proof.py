@@ -1,22 +1,30 @@
 """The proof of the ledger: `verify` and `manage.py verify_ledger`."""
 
-import threading
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.models import F
 
-from compose.queries import outstanding_holds
-from credits import ledger
-from credits.models import Account, Book
-from smsmanager.management.commands import verify_ledger
+from compose import dispatch
+from compose import proof as holds
+from compose.models import Message
+from compose.services import cancel
+from credits import ledger, orders, proof, triggers
+from credits.models import Account, Book, Finding, Letter
+from credits.proof import Difference
+from smsmanager.proof import prove
+from smsmanager.tasks import verify_ledger
 from tests import factories
-from tests.factories import balances
+from tests.events import about, arrive
+from tests.factories import at, balances
 from tests.fixtures.databases import FreshDatabase
-from tests.threads import DEADLINE, at_once
+from tests.gateways_for_tests import scripted_gateway
+from tests.threads import at_once
 
 CAUSE = ("test", "1")
 
@@ -29,8 +37,11 @@ def account(db: None) -> Account:
 
 def test_verify_finds_a_balance_that_no_transfer_explains(account: Account) -> None:
     Book.objects.filter(account=account, kind="available").update(balance=F("balance") + 7)
-    [difference] = ledger.verify()
-    assert (difference.book.account, difference.shown, difference.proven) == (account, 10_007, 10_000)
+    [difference] = proof.verify()
+    book = Book.objects.get(account=account, kind="available")
+    assert difference.key == f"book:{book.pk}:-7"
+    assert "Boulangerie Martin" in difference.sentence
+    assert "shows 10007, its transfers give 10000" in difference.sentence
 
 
 def test_the_command_proves_a_ledger_that_adds_up(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,24 +65,166 @@ def test_the_command_names_a_hold_that_no_message_needs(account: Account) -> Non
 def test_the_command_sees_one_moment_while_others_send(
     fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between its two questions somebody submits; each question alone is right, both together must be."""
+    """Between its two questions somebody submits, waiting for nobody; each alone is right, both together must be."""
     account = factories.account()
     submitted: list[Any] = []
-    submitting: list[threading.Thread] = []
+    verify = holds.verify
 
-    def holds_then_somebody_submits() -> dict[int, int]:
-        found = outstanding_holds()
-        other = threading.Thread(target=lambda: submitted.extend(at_once([lambda: factories.submission(account)])))
-        other.start()
-        submitting.append(other)
-        # On SQLite the write transaction of the command makes the other one wait until it has ended.
-        if connection.vendor == "postgresql":
-            other.join(DEADLINE)
-            assert submitted
-        return found
+    def somebody_submits_first() -> list[Difference]:
+        submitted.extend(at_once([lambda: factories.submission(account)]))
+        return verify()
 
-    monkeypatch.setattr(verify_ledger, "outstanding_holds", holds_then_somebody_submits)
+    monkeypatch.setattr(holds, "verify", somebody_submits_first)
     call_command("verify_ledger")
-    submitting[0].join(DEADLINE)
     assert not isinstance(submitted[0], Exception)
     assert balances(account)["held"] == 1_000
+
+
+def test_without_one_moment_lines_and_messages_would_be_of_two(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: somebody submits between two questions, and the one about balances would see it."""
+    account = factories.account()
+    seen: list[int] = []
+
+    def between_the_questions(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        found = execute(sql, params, many, context)
+        if sql == proof.BALANCES:
+            seen.append(Book.objects.get(account=account, kind="held").balance)
+            at_once([lambda: factories.submission(account)])
+            seen.append(Book.objects.get(account=account, kind="held").balance)
+        return found
+
+    with connection.execute_wrapper(between_the_questions):
+        assert prove() == []
+    monkeypatch.setattr(proof, "one_moment", nullcontext)
+    with connection.execute_wrapper(between_the_questions):
+        assert prove() == []
+    assert seen == [0, 0, 1_000, 2_000]
+
+
+# What only rows changed by force can be, past triggers and services
+
+
+def forced(statement: str) -> None:
+    """Change rows as nobody can, without the triggers; the transaction of the test brings all of it back."""
+    with connection.cursor() as cursor:
+        for trigger in triggers.wanted(connection):
+            on = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER {trigger.name}{on}")
+        cursor.execute(statement)
+
+
+@pytest.fixture
+def busy(account: Account) -> Account:
+    """An account with messages that wait, were sent and were given back, a refund, an order, and a paid debt."""
+    with scripted_gateway():
+        for _number in range(2):
+            factories.submission(account, to=2)
+        dispatch.dispatch_due(clock=at(factories.NOON))
+    waiting = factories.submission(account, to=2)
+    cancel(account, [waiting.messages.order_by("pk")[0].pk], by=factories.owner(account), now=factories.NOON)
+    arrive(about(Message.objects.filter(state="accepted").order_by("pk")[0], "rejected"))
+    ledger.charge(account, 500_000, key="charge:1", cause=CAUSE)
+    ledger.top_up(account, 500_000, key="top", cause=CAUSE)
+    orders.confirm(orders.place(account, 100, factories.owner(account)), None)
+    assert prove() == []
+    return account
+
+
+WRONG = {
+    "a smaller hold": ("UPDATE credits_transfer SET amount = amount - 1 WHERE verb = 'hold'", "hold:"),
+    "a capture of more": ("UPDATE credits_transfer SET amount = amount + 1 WHERE verb = 'capture'", "pointers:"),
+    "a release of another submission": (
+        "UPDATE credits_transfer SET cause_key = '999' WHERE verb = 'release'",
+        "pointer:",
+    ),
+    "a message that waits no more": ("UPDATE compose_message SET price = price + 5 WHERE state = 'scheduled'", "hold:"),
+    "a paid message that points to a release": (
+        (
+            "UPDATE compose_message SET hold_ended_by_id = "
+            "(SELECT MAX(id) FROM credits_transfer WHERE verb = 'release') WHERE state = 'accepted'"
+        ),
+        "pointer:",
+    ),
+    "a refund of more": ("UPDATE credits_transfer SET amount = amount + 1 WHERE verb = 'refund'", "refund:"),
+    "a refund of nothing": (
+        "UPDATE credits_transfer SET cause_key = '999', key = 'refund:999' WHERE verb = 'refund'",
+        "refund:",
+    ),
+    "a refund that its message forgot": ("UPDATE compose_message SET refunded_by_id = NULL", "refund:"),
+    "a message that calls another line its refund": (
+        (
+            "UPDATE compose_message SET refunded_by_id = (SELECT MIN(id) FROM credits_transfer WHERE verb = 'hold') "
+            "WHERE refunded_by_id IS NOT NULL"
+        ),
+        "refunded:",
+    ),
+    "a verb on a way that is not its own": (
+        "UPDATE credits_transfer SET verb = 'hold' WHERE verb = 'charge'",
+        "route:",
+    ),
+    "a verb that there is not": ("UPDATE credits_transfer SET verb = 'gift' WHERE verb = 'charge'", "route:gift"),
+    "an order of more": ("UPDATE credits_order SET credits = 200", "order:"),
+    "an order that is forgotten": ("DELETE FROM credits_order", "line:order:"),
+    "a debt of more": ("UPDATE credits_owed SET amount = amount + 1", "owed:"),
+    "a debt that is paid again": ("UPDATE credits_owed SET paid_by_id = NULL", "owed:"),
+    "a line less": ("DELETE FROM credits_transfer WHERE verb = 'hold'", "book:"),
+}
+
+
+@pytest.mark.parametrize(("statement", "key"), WRONG.values(), ids=WRONG)
+def test_the_proof_finds_what_was_changed_by_force(busy: Account, statement: str, key: str) -> None:
+    forced(statement)
+    found = prove()
+    assert any(one.key.startswith(key) for one in found), found
+    with pytest.raises(CommandError, match="does not add up"):
+        call_command("verify_ledger")
+
+
+# The task that proves it
+
+
+@pytest.fixture
+def administrator(account: Account) -> User:
+    return factories.user("root", superuser=True)
+
+
+def letters() -> list[tuple[str, str]]:
+    return list(Letter.objects.order_by("pk").values_list("to", "body"))
+
+
+def test_the_administrators_are_told_once_of_what_is_found(account: Account, administrator: User) -> None:
+    assert verify_ledger() == 0
+    assert letters() == []
+    Book.objects.filter(account=account, kind="available").update(balance=F("balance") + 7)
+    assert [verify_ledger(), verify_ledger()] == [1, 0]
+    [(to, body)] = letters()
+    assert to == administrator.email
+    assert "10007" in body
+    # The balance moves on, the difference is the same one.
+    ledger.hold(account, 1_000, key="a", cause=CAUSE)
+    factories.grant(account, 5)
+    assert verify_ledger() == 1
+    assert "hold:" in Finding.objects.order_by("pk")[1].key
+    assert len(letters()) == 2
+
+
+def test_what_was_put_right_and_breaks_again_is_told_again(account: Account, administrator: User) -> None:
+    book = Book.objects.filter(account=account, kind="available")
+    for _time in range(2):
+        book.update(balance=F("balance") + 7)
+        assert verify_ledger() == 1
+        book.update(balance=F("balance") - 7)
+        assert verify_ledger() == 0
+    assert len(letters()) == 2
+    assert Finding.objects.filter(gone_at=None).count() == 0
+
+
+def test_the_named_administrators_are_told_instead_of_superusers(
+    account: Account, administrator: User, settings: Any
+) -> None:
+    settings.ADMINS = [("a", "ops@example.org"), ("b", "cash@example.org")]
+    Book.objects.filter(account=account, kind="spent").update(balance=7)
+    verify_ledger()
+    assert sorted(to for to, _body in letters()) == ["cash@example.org", "ops@example.org"]

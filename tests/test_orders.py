@@ -1,0 +1,392 @@
+"""Packs, and orders of them: placed once, credited once, by the administrator or by a payment backend."""
+
+import copy
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import IntegrityError, connection, transaction
+from django.http import HttpRequest
+from django.test import Client
+from django.urls import reverse
+
+from credits import ledger, orders, proof
+from credits.models import Account, Letter, Order, Pack, Transfer
+from credits.orders import NotOnSale, NotPossible
+from credits.payments.base import NotTrusted, Paid, PaymentBackend, PaymentFailed
+from tests import factories
+from tests.factories import assert_ledger_adds_up, balances
+from tests.fixtures.databases import FreshDatabase
+from tests.pages import browser_of, read
+from tests.threads import at_once
+
+THREADS = 8
+ORDERS = "/administration/credits/order/"
+
+
+class ShopPayments(PaymentBackend):
+    """A payment service for tests: pays at an address, and is trusted when its call says the word."""
+
+    name = "shop"
+    away = False
+
+    def start(self, order: Order) -> str | None:
+        if ShopPayments.away:
+            raise PaymentFailed("no answer")
+        return f"https://shop.example.org/pay/{order.pk}"
+
+    def confirm(self, request: HttpRequest) -> list[Paid]:
+        said = json.loads(request.body)
+        if said["word"] != "open":
+            raise NotTrusted("a wrong word")
+        return [Paid(order, f"shop-{order}") for order in said["orders"]]
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    """An account without credits."""
+    return factories.account(millis=0)
+
+
+@pytest.fixture
+def owner(account: Account) -> User:
+    return factories.owner(account)
+
+
+@pytest.fixture
+def shop(settings: Any) -> Iterator[None]:
+    """The installation is paid through ShopPayments."""
+    settings.SMS_PAYMENTS = {"BACKEND": "tests.test_orders.ShopPayments"}
+    yield
+    ShopPayments.away = False
+
+
+def place(account: Account, size: int = 100, **more: Any) -> Order:
+    return orders.place(account, size, factories.owner(account), **more)
+
+
+# Ordering
+
+
+@pytest.mark.django_db
+def test_the_packs_on_sale_are_those_of_the_reference() -> None:
+    sizes = [100, 200, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000]
+    assert list(Pack.objects.filter(on_sale=True).values_list("credits", flat=True)) == sizes
+    assert set(Pack.objects.values_list("price", flat=True)) == {None}
+
+
+def test_an_order_waits_and_brings_nothing(account: Account, owner: User) -> None:
+    Pack.objects.filter(credits=500).update(price="49.90")
+    order = place(account, 500)
+    order.refresh_from_db()
+    assert (order.status, order.credits, str(order.price), order.ordered_by) == ("pending", 500, "49.90", owner)
+    assert (order.backend, order.address, order.credited_by) == ("manual", "", None)
+    assert balances(account)["available"] == 0
+
+
+def test_the_price_of_an_order_stays_what_it_was(account: Account) -> None:
+    Pack.objects.filter(credits=500).update(price="49.90")
+    order = place(account, 500)
+    Pack.objects.filter(credits=500).update(price="59.90")
+    order.refresh_from_db()
+    assert str(order.price) == "49.90"
+
+
+@pytest.mark.parametrize("size", [0, -100, 101, 250])
+def test_only_packs_on_sale_are_ordered(account: Account, size: int) -> None:
+    Pack.objects.filter(credits=250).update(on_sale=False)
+    with pytest.raises(NotOnSale):
+        place(account, size)
+    assert not Order.objects.exists()
+
+
+def test_a_double_click_orders_once(account: Account) -> None:
+    key = uuid.uuid4()
+    assert place(account, request_key=key) == place(account, request_key=key)
+    assert place(account, request_key=uuid.uuid4()) != place(account)
+    assert Order.objects.count() == 3
+
+
+def test_the_administrators_are_told_of_an_order(account: Account) -> None:
+    root = factories.user("root", superuser=True)
+    place(account, 500)
+    letter = Letter.objects.get()
+    assert letter.to == root.email
+    assert "500" in letter.subject
+
+
+# Deciding
+
+
+def test_a_confirmed_order_is_credited_once_however_often_it_is_confirmed(account: Account, owner: User) -> None:
+    root = factories.user("root", superuser=True)
+    order = place(account)
+    first, second, done = (orders.confirm(order, root, "Transfer 17") for _time in range(3))
+    assert first == second == done
+    assert (done.status, done.decided_by, done.reference) == ("confirmed", root, "Transfer 17")
+    line = Transfer.objects.get()
+    assert done.credited_by == line
+    assert (line.verb, line.amount, line.key, line.by, line.reason) == (
+        "top_up",
+        100_000,
+        f"order:{order.pk}",
+        root,
+        "Transfer 17",
+    )
+    assert (line.cause_kind, line.cause_key) == ("order", str(order.pk))
+    assert balances(account)["available"] == 100_000
+    assert Letter.objects.filter(to=owner.email).count() == 1
+    assert_ledger_adds_up()
+
+
+def test_who_decided_an_order_first_has_decided_it(account: Account, owner: User) -> None:
+    first = orders.confirm(place(account), owner, "Transfer 17")
+    again = orders.confirm(first, None, "Transfer 18")
+    assert (again.decided_by, again.decided_at, again.reference) == (owner, first.decided_at, "Transfer 17")
+
+
+def test_a_cancelled_order_is_never_credited(account: Account, owner: User) -> None:
+    order = place(account)
+    assert orders.cancel(order, owner).status == "cancelled"
+    assert orders.cancel(order, owner).decided_by == owner
+    with pytest.raises(NotPossible):
+        orders.confirm(order, owner)
+    assert balances(account)["available"] == 0
+
+
+def test_a_confirmed_order_is_not_cancelled(account: Account, owner: User) -> None:
+    order = place(account)
+    orders.confirm(order, None)
+    with pytest.raises(NotPossible):
+        orders.cancel(order, owner)
+    assert balances(account)["available"] == 100_000
+
+
+def test_what_was_owed_is_paid_from_the_order(account: Account) -> None:
+    ledger.charge(account, 30_000, key="a", cause=("received", "1"))
+    orders.confirm(place(account), None)
+    assert balances(account) == {"available": 70_000, "held": 0, "spent": 30_000}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "confirmed"},
+        {"status": "cancelled"},
+        {"status": "confirmed", "decided_at": factories.NOON},
+        {"credits": 0},
+        {"automatic": False, "ordered_by": None},
+    ],
+)
+def test_the_database_refuses_an_order_that_cannot_be(account: Account, changes: dict[str, Any]) -> None:
+    order = place(account)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Order.objects.filter(pk=order.pk).update(**changes)
+
+
+# At once
+
+
+def test_confirmed_by_many_at_once_it_is_credited_once(fresh_database: FreshDatabase) -> None:
+    account = factories.account(millis=0)
+    order = place(account)
+    results = at_once([lambda: orders.confirm(order, None)] * THREADS)
+    assert {result.status for result in results} == {"confirmed"}
+    assert balances(account)["available"] == 100_000
+    assert_ledger_adds_up()
+
+
+def test_without_the_lock_the_key_alone_credits_once(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = factories.account(millis=0)
+    order = place(account)
+    monkeypatch.setattr(orders, "_locked", lambda order: Order.objects.get(pk=order.pk, status="pending"))
+    at_once([lambda: orders.confirm(order, None)] * THREADS)
+    assert Transfer.objects.count() == 1
+    assert balances(account)["available"] == 100_000
+    assert_ledger_adds_up()
+
+
+def test_without_the_lock_and_the_key_it_would_be_credited_again(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: each confirmation finds an order that waits, and each of their lines has a key of its own.
+
+    The trigger on the order's pointer to its line refuses that too, so it has to go as well.
+    """
+    account = factories.account(millis=0)
+    order = place(account)
+    waiting = copy.copy(Order.objects.select_related("account").get(pk=order.pk))
+    top_up = ledger.top_up
+
+    def unkeyed(account: Account, amount: int, *, key: str, **more: Any) -> Transfer:
+        return top_up(account, amount, key=f"{key}:{uuid.uuid4()}", **more)
+
+    monkeypatch.setattr(ledger, "top_up", unkeyed)
+    monkeypatch.setattr(orders, "_locked", lambda order: copy.copy(waiting))
+    orders.confirm(order, None)
+    with pytest.raises(IntegrityError, match="credited once"):
+        orders.confirm(order, None)
+    with connection.cursor() as cursor:
+        on = " ON credits_order" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER credits_order_credited_by_id_once{on}")
+    orders.confirm(order, None)
+    assert balances(account)["available"] == 200_000
+    assert any(found.key.startswith("line:order:") for found in proof.verify())
+
+
+def test_confirmed_and_cancelled_at_once_it_is_one_of_both(fresh_database: FreshDatabase) -> None:
+    for _time in range(5):
+        account = factories.account(millis=0)
+        order = place(account)
+        at_once([lambda order=order: orders.confirm(order, None), lambda order=order: orders.cancel(order, None)])  # type: ignore[misc]
+        order.refresh_from_db()
+        assert balances(account)["available"] == (100_000 if order.status == "confirmed" else 0)
+        assert order.status in {"confirmed", "cancelled"}
+    assert_ledger_adds_up()
+
+
+def test_a_double_click_at_the_same_time_orders_once(fresh_database: FreshDatabase) -> None:
+    account, key = factories.account(millis=0), uuid.uuid4()
+    results = at_once([lambda: place(account, request_key=key)] * THREADS)
+    assert {result.pk for result in results} == {Order.objects.get().pk}
+
+
+# A payment backend
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_backend_says_where_the_order_is_paid(account: Account) -> None:
+    order = place(account)
+    order.refresh_from_db()
+    assert (order.backend, order.address) == ("shop", f"https://shop.example.org/pay/{order.pk}")
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_payment_that_cannot_be_begun_leaves_an_order_that_waits(account: Account) -> None:
+    ShopPayments.away = True
+    order = place(account)
+    assert (order.status, order.address) == ("pending", "")
+    ShopPayments.away = False
+    assert orders.pay(order) == f"https://shop.example.org/pay/{order.pk}"
+    orders.cancel(order, None)
+    assert orders.pay(Order.objects.get()) == f"https://shop.example.org/pay/{order.pk}"
+
+
+def tell(*paid: int, word: str = "open") -> Any:
+    """The payment service calls the door, without a session and without a token."""
+    said = json.dumps({"word": word, "orders": paid})
+    return Client(enforce_csrf_checks=True).post(reverse("payments"), said, content_type="application/json")
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_the_service_says_is_paid_is_credited_once(account: Account) -> None:
+    one, two = place(account), place(account, 200)
+    assert [tell(one.pk, two.pk).status_code, tell(one.pk).status_code] == [204, 204]
+    assert balances(account)["available"] == 300_000
+    assert Order.objects.get(pk=one.pk).reference == f"shop-{one.pk}"
+    assert_ledger_adds_up()
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_is_not_from_the_service_is_refused(account: Account) -> None:
+    order = place(account)
+    assert tell(order.pk, word="sesame").status_code == 403
+    assert balances(account)["available"] == 0
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_cannot_be_credited_is_received_and_logged(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    order, other = place(account), place(account)
+    orders.cancel(order, None)
+    assert tell(order.pk, 10**30, -1, 999_999, other.pk).status_code == 204
+    assert f"Order {order.pk} was paid in vain, it is cancelled" in caplog.text
+    assert "order 999999" in caplog.text
+    assert balances(account)["available"] == 100_000
+
+
+@pytest.mark.usefixtures("shop")
+def test_money_that_brings_no_credits_is_said_to_the_administrators_once(account: Account) -> None:
+    cancelled, by_hand, by_shop = place(account), place(account), place(account)
+    orders.cancel(cancelled, None)
+    orders.confirm(by_hand, factories.user("root", superuser=True), "transfer 12")
+    for _again in range(2):
+        assert tell(cancelled.pk, by_hand.pk, by_shop.pk).status_code == 204
+    told = Letter.objects.filter(key__startswith="in_vain:").order_by("pk")
+    assert [letter.to for letter in told] == ["root@example.org"] * 2
+    for letter, order in zip(told, (cancelled, by_hand), strict=True):
+        assert f"shop-{order.pk}" in letter.body
+    assert balances(account)["available"] == 200_000
+    assert Order.objects.get(pk=by_hand.pk).reference == "transfer 12"
+    assert_ledger_adds_up()
+
+
+def test_nobody_is_trusted_where_the_administrator_confirms(account: Account) -> None:
+    assert tell(place(account).pk).status_code == 403
+
+
+# The administration
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    return browser_of(factories.user("root", superuser=True))
+
+
+def act(browser: Client, action: str, *chosen: Order, **more: str) -> Any:
+    fields: dict[str, Any] = {"action": action, "_selected_action": [order.pk for order in chosen], **more}
+    return browser.post(ORDERS, fields, follow=True)
+
+
+def test_orders_that_wait_come_first(account: Account, admin: Client) -> None:
+    made = [place(account, size) for size in (100, 200, 250, 500)]
+    orders.confirm(made[3], None)
+    orders.cancel(made[1], None)
+    page = read(admin.get(ORDERS))
+    shown = [row.one("td", **{"class": "field-size"}).text for row in page.one(id="result_list").one("tbody").all("tr")]
+    assert shown == ["250", "100", "500", "200"]
+
+
+def test_the_administrator_confirms_with_a_reference_in_one_click(account: Account, admin: Client) -> None:
+    one, two = place(account), place(account, 200)
+    page = read(act(admin, "confirm", one, two, reference=" Transfer 17 "))
+    assert "2 orders are credited." in page.text
+    assert balances(account)["available"] == 300_000
+    assert set(Order.objects.values_list("reference", "decided_by__username")) == {("Transfer 17", "root")}
+    assert "was left as it is" in read(act(admin, "confirm", one)).text
+    assert "was left as it is" in read(act(admin, "cancel", one)).text
+    assert balances(account)["available"] == 300_000
+
+
+def test_the_administrator_cancels(account: Account, admin: Client) -> None:
+    order = place(account)
+    assert "1 order is cancelled." in read(act(admin, "cancel", order)).text
+    assert "was left as it is" in read(act(admin, "confirm", order)).text
+    assert balances(account)["available"] == 0
+
+
+def test_an_order_is_changed_by_no_form(account: Account, admin: Client) -> None:
+    order = place(account)
+    for name, args in (("add", []), ("change", [order.pk]), ("delete", [order.pk])):
+        answer = admin.post(reverse(f"admin:credits_order_{name}", args=args), {"credits": "9", "status": "confirmed"})
+        assert answer.status_code == 403
+    assert admin.get(reverse("admin:credits_order_change", args=[order.pk])).status_code == 200
+    order.refresh_from_db()
+    assert (order.status, order.credits) == ("pending", 100)
+
+
+@pytest.mark.parametrize("may", ["view_order", "view_account"])
+def test_who_may_not_change_orders_decides_nothing(account: Account, may: str) -> None:
+    order = place(account)
+    person = factories.user()
+    person.is_staff = True
+    person.save()
+    person.user_permissions.add(Permission.objects.get(codename=may))
+    answer = act(browser_of(person), "confirm", order)
+    assert answer.status_code == (200 if may == "view_order" else 403)
+    order.refresh_from_db()
+    assert order.status == "pending"
