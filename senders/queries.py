@@ -1,9 +1,14 @@
 """What the pages show of senders."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from django.db.models import Exists, F, Q, QuerySet
 
 from credits.models import Account
-from senders.models import Sender, ShortNumber
+from credits.regions import name_of
+from senders.models import DestinationRule, Sender, ShortNumber
+from senders.rules import said
 
 
 def of(account: Account) -> QuerySet[Sender]:
@@ -38,3 +43,33 @@ def owner_of_virtual(number: str) -> int | None:
         kind=Sender.Kind.VIRTUAL, value=number, status__in=approved, deleted_at=None
     ).values_list("account_id", flat=True)[:2]
     return found[0] if len(found) == 1 else None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a country asks for before it takes this kind of sender; all three in the reader's language."""
+
+    kind: str
+    country: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """By kind of sender, the names of the countries that it does not reach; and what others ask for."""
+
+    refused: dict[str, list[str]]
+    conditions: list[Condition]
+
+
+def reach(kinds: Collection[str]) -> Reach:
+    """What is known of the destinations of these kinds of sender, in the order of their names. One query."""
+    found = Reach(refused={kind: [] for kind in kinds}, conditions=[])
+    rules = DestinationRule.objects.filter(kind__in=found.refused)
+    named = [(name_of(rule.region), rule) for rule in rules]
+    for name, rule in sorted(named, key=lambda row: (row[0].casefold(), row[1].kind)):
+        if not rule.allowed:
+            found.refused[rule.kind].append(name)
+        elif rule.note:
+            found.conditions.append(Condition(rule.get_kind_display(), name, said(rule.note)))
+    return found

@@ -20,7 +20,13 @@ SWITCHES = {"enable": services.enable, "disable": services.disable, "delete": se
 def senders(request: MemberRequest) -> HttpResponse:
     """Expéditeurs."""
     rows = list(queries.of(request.member.account))
-    return render(request, "senders/senders.html", {"rows": rows, "may_manage": request.member.may_manage})
+    reach = queries.reach({row.kind for row in rows})
+    context = {
+        "rows": [(row, reach.refused[row.kind]) for row in rows],
+        "conditions": reach.conditions,
+        "may_manage": request.member.may_manage,
+    }
+    return render(request, "senders/senders.html", context)
 
 
 @member_page(may_manage)
