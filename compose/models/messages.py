@@ -1,15 +1,17 @@
-"""What goes out: submissions, their messages with the state machine, and the raw events of gateways.
+"""Submissions and their messages, with the state machine.
 
 The states of a message, and no other moves (`MOVES`):
 
-    scheduled ───> sending | cancelled | failed (validity over)
+    scheduled ───> sending | cancelled | failed (validity over, opted out)
     sending ─────> accepted | scheduled (certainly not sent) | failed | unconfirmed
     unconfirmed ─> accepted | delivered | undelivered | expired | failed
                  └> scheduled (by a person's order, or when the gateway says late that it certainly
                     did not leave; the hold stays)
     accepted ────> delivered | undelivered | expired
 
-The hold of a message's price lasts exactly as long as it is scheduled, sending or unconfirmed.
+The hold of a message's price lasts exactly as long as it is scheduled, sending or unconfirmed. A price that was paid
+is given back when a report says that the operator never took the message: it is undelivered, and `refunded_by` names
+the line.
 """
 
 from datetime import datetime
@@ -51,6 +53,7 @@ class Submission(models.Model):
     deferred_to = models.DateTimeField(_("deferred to"), null=True, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64)
     recipients = models.PositiveIntegerField(_("recipients"))
+    excluded = models.PositiveIntegerField(_("left out because they are on the STOP list"), default=0)
     price = models.BigIntegerField(_("price (thousandths of a credit)"))
     fingerprint = models.CharField(max_length=64, editable=False)
 
@@ -115,6 +118,7 @@ class Message(models.Model):
     postponed_by = models.CharField(max_length=20, blank=True, editable=False)
     valid_until = models.DateTimeField(_("valid until"))
     hold_ended_by = models.ForeignKey(Transfer, models.PROTECT, null=True, related_name="+", editable=False)
+    refunded_by = models.OneToOneField(Transfer, models.PROTECT, null=True, related_name="+", editable=False)
 
     # What dispatch writes.
     due_at = models.DateTimeField(editable=False)
@@ -159,6 +163,10 @@ class Message(models.Model):
                 name="message_hold_ends_with_its_state",
             ),
             models.CheckConstraint(
+                condition=Q(refunded_by=None) | Q(state="undelivered", hold_ended_by__isnull=False),
+                name="message_refunded_was_not_delivered",
+            ),
+            models.CheckConstraint(
                 condition=~Q(state="sending") | Q(claim__isnull=False, leased_until__isnull=False),
                 name="message_sending_is_claimed",
             ),
@@ -201,7 +209,8 @@ class Message(models.Model):
     def cost(self) -> int:
         """What the message costs as things stand, in millis: its price, or nothing once that was given back."""
         ended = self.hold_ended_by
-        return 0 if ended is not None and ended.verb == Transfer.Verb.RELEASE else self.price
+        released = ended is not None and ended.verb == Transfer.Verb.RELEASE
+        return 0 if released or self.refunded_by_id is not None else self.price
 
 
 class Transition(models.Model):
@@ -227,32 +236,6 @@ class Transition(models.Model):
     def reason_sentence(self) -> str:
         """Why the message came to this state, in the user's language; "" when there is nothing to explain."""
         return sentence(self.reason)
-
-
-class GatewayEvent(models.Model):
-    """A report or a received message as a gateway said it, stored before anything is done with it."""
-
-    class Kind(models.TextChoices):
-        REPORT = "report", _("Report")
-        RECEIVED = "received", _("Received message")
-
-    gateway = models.CharField(_("gateway"), max_length=40)
-    key = models.CharField(_("unique key"), max_length=160)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
-    payload = models.JSONField(_("content"))
-    stored_at = models.DateTimeField(_("stored"), auto_now_add=True)
-    look_at = models.DateTimeField(_("next look"))
-    applied_at = models.DateTimeField(_("applied"), null=True)
-    result = models.CharField(_("result"), max_length=20, blank=True)
-
-    class Meta:
-        verbose_name = _("gateway event")
-        verbose_name_plural = _("gateway events")
-        constraints = [models.UniqueConstraint(fields=["gateway", "key"], name="gateway_event_once")]
-        indexes = [models.Index(F("look_at"), F("id"), name="gateway_event_waiting", condition=Q(applied_at=None))]
-
-    def __str__(self) -> str:
-        return f"{self.gateway} {self.key}"
 
 
 def is_final(state: str) -> bool:
