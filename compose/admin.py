@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from compose.models import GatewayEvent, Message, Submission, Transition
+from compose.models import GatewayEvent, Message, OptOut, Submission, Transition
 from credits import regions
 from credits.amounts import format_credits
 from credits.readonly import ReadOnlyAdmin
@@ -89,6 +89,28 @@ class SubmissionAdmin(ReadOnlyAdmin):
     list_select_related = ("account", "sender", "created_by")
     search_fields = ("text",)
     show_full_result_count = False
+
+
+@admin.register(OptOut)
+class OptOutAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "account", "number", "source", "created_by", "note", "removed_at", "removal_reason")
+    list_filter = ("source", ("removed_at", admin.EmptyFieldListFilter), "created_at")
+    list_select_related = ("account", "created_by")
+    search_fields = ("number", "account__name")
+    search_help_text = _("Number in international format, or name of the account")
+    show_full_result_count = False
+    fields = readonly_fields = (
+        "account",
+        "number",
+        "source",
+        "note",
+        "created_at",
+        "created_by",
+        "message",
+        "removed_at",
+        "removed_by",
+        "removal_reason",
+    )
 
 
 @admin.register(GatewayEvent)

@@ -1,4 +1,7 @@
-"""Delivery reports: what they do to a message. Late, twice and out of order gives the same end."""
+"""Delivery reports: what they do to a message. Late, twice and out of order gives the same end.
+
+The first report of an end counts. "rejected" is the only end that costs nothing: the operator never took the message.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 from compose.models import GatewayEvent, Message, Transition, is_final, may_move
 from compose.reasons import known
 from compose.settlement import Ending, end_holds
+from credits import ledger
 
 State = Message.State
 
@@ -17,6 +21,9 @@ STATES = {
     "blocked": State.UNDELIVERED,
     "expired": State.EXPIRED,
 }
+NEVER_TAKEN = "rejected"
+# The words of what the operator never took; their sentences say that the price was given back.
+OF_NEVER_TAKEN = {"rejected", "invalid_recipient", "unsupported"}
 # A report that names no message we know may be earlier than the gateway's answer to the send: it waits.
 WAIT_FOR_MESSAGE = timedelta(hours=24)
 
@@ -32,20 +39,24 @@ def apply_report(event: GatewayEvent, *, now: datetime) -> str | None:
         return "no_change"
     reason = "" if state in (State.DELIVERED, State.ACCEPTED) else _reason(said)
     if row.state == State.UNCONFIRMED:
-        ending = Ending(row, state, reason, reference=said["reference"], paid=True)
+        ending = Ending(row, state, reason, reference=said["reference"], paid=said["status"] != NEVER_TAKEN)
         end_holds([ending], key=f"report:{event.pk}", now=now)
         return "applied"
     row.state, row.reason = state, reason
     row.final_at = now if is_final(state) else None
-    row.save(update_fields=["state", "reason", "final_at"])
+    if said["status"] == NEVER_TAKEN:
+        row.refunded_by = ledger.refund(row.account_id, row.price, message=row.pk)
+    row.save(update_fields=["state", "reason", "final_at", "refunded_by"])
     Transition.objects.create(message=row, at=now, state=state, reason=reason, attempt=row.attempts)
     return "applied"
 
 
 def _reason(said: dict[str, Any]) -> str:
     """The report's word when it is one of ours, else what its status says."""
-    word = known(said["reason"])
-    return str(said["status"]) if word == "unknown" and said["status"] in ("rejected", "blocked") else word
+    word, status = known(said["reason"]), str(said["status"])
+    if word in OF_NEVER_TAKEN and status != NEVER_TAKEN:
+        word = "unknown"
+    return status if word == "unknown" and status in (NEVER_TAKEN, "blocked") else word
 
 
 def _message(gateway: str, said: dict[str, Any]) -> Message | None:

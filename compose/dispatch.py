@@ -1,9 +1,8 @@
-"""From the table to the gateway: claim, hand over, settle.
+"""From the table to the gateway: claim (`compose.claims`), hand over, settle.
 
 Three short transactions and, between the second and the third, the network with no transaction open:
 
-1. `claim_due` takes due messages in a batch (`FOR UPDATE SKIP LOCKED`; on SQLite the write transaction
-   itself) and commits: state `sending`, a claim, a lease.
+1. `claims.claim_due` takes due messages in a batch and commits: state `sending`, a claim, a lease.
 2. `_hand_over` writes `handed_over_at` for a chunk no larger than the gateway takes, commits, then sends.
 3. `_settle` writes each outcome and moves the credits, one transfer for each submission and outcome.
 
@@ -15,17 +14,16 @@ leaves in doubt is a chunk, never a batch, and nothing leaves twice.
 import logging
 import random
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from compose import routing
+from compose import claims, routing
+from compose.claims import BATCH, Claim, Clock
 from compose.gateways.base import (
     Accepted,
     Gateway,
@@ -36,32 +34,18 @@ from compose.gateways.base import (
     Outgoing,
     Throttled,
 )
-from compose.models import Message, Transition, due_before
+from compose.models import Message, Transition
 from compose.reasons import known
-from compose.schedule import DEFAULT_WINDOW, next_opening
 from compose.settlement import Ending, end_holds
-from senders import pool
 
 log = logging.getLogger(__name__)
 State = Message.State
-Clock = Callable[[], datetime]
 
-BATCH = 500
 # The validity of the message ends the attempts; the number is a bound behind it (every quarter of an hour, 50 hours).
 MOST_ATTEMPTS = 200
 # Seconds to the first retry; doubled each time up to the longest, with jitter so that retries spread.
 FIRST_RETRY, LONGEST_RETRY = 5.0, 900.0
-WAIT_FOR_NUMBER = timedelta(minutes=5)
 SETTLE_TRIES = 5
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A batch of messages that this worker alone may hand over until its lease ends."""
-
-    id: uuid.UUID
-    gateway: str
-    messages: list[Message]
 
 
 def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
@@ -75,106 +59,13 @@ def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
     for _batch in range(most):
         if clock() > last_start:
             break
-        claim, moved_on = claim_due(clock=clock)
+        claim, moved_on = claims.claim_due(clock=clock)
         if claim is None and not moved_on:
             break
         if claim is not None:
             claimed += len(claim.messages)
             _send(claim, clock)
     return claimed
-
-
-@transaction.atomic
-def claim_due(*, clock: Clock = timezone.now, size: int = BATCH) -> tuple[Claim | None, int]:
-    """Take up to `size` due messages; returns the claim (None without a message) and how many were moved on.
-
-    What may have changed since the submission is looked at again: a message whose validity is over fails,
-    a commercial one outside its window moves to the next opening, one without a free short number waits.
-    """
-    now = clock()
-    rows = list(
-        Message.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(due_before(now))
-        .select_related("submission__sender")
-        .order_by("due_at", "pk")[:size]
-    )
-    over = [row for row in rows if row.valid_until <= now]
-    end_holds([Ending(row, State.FAILED, "validity_over") for row in over], key=f"over:{uuid.uuid4()}", now=now)
-    rest = [row for row in rows if row.valid_until > now]
-    ready = _outside_no_window(rest, now)
-    ready = _with_originator(ready, now)
-    moved_on = len(rows) - len(ready)
-    if not ready:
-        return None, moved_on
-    claim = Claim(uuid.uuid4(), routing.DEFAULT, ready)
-    lease = now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
-    for row in ready:
-        row.state, row.claim, row.leased_until, row.gateway = State.SENDING, claim.id, lease, claim.gateway
-        row.attempts += 1
-        row.reason = ""
-    Message.objects.bulk_update(
-        ready,
-        ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"],
-        batch_size=500,
-    )
-    Transition.objects.bulk_create(
-        Transition(message=row, at=now, state=State.SENDING, attempt=row.attempts) for row in ready
-    )
-    return claim, moved_on
-
-
-def _outside_no_window(rows: list[Message], now: datetime) -> list[Message]:
-    """The messages that may leave now; commercial ones whose window is closed are moved to its opening."""
-    ready, moved = [], []
-    for row in rows:
-        if row.submission.commercial and settings.SMS_COMMERCIAL_WINDOW:
-            departure = next_opening(
-                now,
-                e164=row.recipient,
-                region=row.region,
-                window=DEFAULT_WINDOW,
-                default_zone=ZoneInfo(row.submission.time_zone),
-            )
-            if departure.postponed:
-                # The validity runs from the departure, so it moves too.
-                row.valid_until += departure.at - row.due_at
-                row.send_at = row.due_at = departure.at
-                row.postponed_by = row.reason = "window"
-                moved.append(row)
-                continue
-        ready.append(row)
-    Message.objects.bulk_update(moved, ["valid_until", "send_at", "due_at", "postponed_by", "reason"], batch_size=500)
-    return ready
-
-
-def _with_originator(rows: list[Message], now: datetime) -> list[Message]:
-    """The messages that have somebody to be from; those whose pool has no free number wait."""
-    until = now + timedelta(hours=settings.SMS_REPLY_WINDOW_HOURS)
-    groups: dict[tuple[int, bool], list[str]] = {}
-    for row in rows:
-        if row.submission.sender.is_pool:
-            groups.setdefault((row.account_id, row.submission.commercial), []).append(row.recipient)
-    numbers = {
-        group: pool.lease(account_id=group[0], recipients=recipients, commercial=group[1], now=now, until=until)
-        # All claims ask for the commercial numbers last, so that none waits for another in a circle.
-        for group, recipients in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0]))
-    }
-    ready, waiting = [], []
-    for row in rows:
-        sender = row.submission.sender
-        number = (
-            numbers[row.account_id, row.submission.commercial].get(row.recipient, "")
-            if sender.is_pool
-            else sender.value
-        )
-        if number:
-            row.originator = number
-            ready.append(row)
-        else:
-            row.due_at, row.reason = now + WAIT_FOR_NUMBER, "no_short_number"
-            waiting.append(row)
-    Message.objects.bulk_update(waiting, ["due_at", "reason"], batch_size=500)
-    return ready
 
 
 def _send(claim: Claim, clock: Clock) -> None:

@@ -6,22 +6,32 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from compose import choices, text_notes, trial
 from compose.models import Message, MessageClass
-from compose.planning import Draft, Plan, Refused, plan
+from compose.planning import FARTHEST, Draft, Plan, Refused, plan, stop_clause_for
 from compose.recipients import Recipients, TooManyRecipients, parse_recipients
 from compose.schedule import DateOutOfReach, LocalTimeDoesNotExist, resolve_local
 from compose.segments import normalise_newlines
+from compose.windows import window_sentence
 from credits.models import Member
 from senders import queries as sender_queries
 from senders.models import Sender
 
 NOW, LATER = "now", "later"
+# What a test to oneself takes from the form.
+OF_A_TEST = ("sender", "text", "message_class", "request_key")
 MOST_WRONG_SHOWN = 20
 WORN_OUT = _("This page did not carry what makes a double click harmless. Nothing was sent: press Send again.")
+
+
+def _of_commercial_messages() -> str:
+    """What the commercial box means, with the hours that the installation has set."""
+    clause = _("Left empty, the message is commercial: a STOP clause is added where the sender cannot be answered.")
+    return f"{clause} {window_sentence()}".strip()
 
 
 class ComposeForm(forms.Form):
@@ -29,6 +39,7 @@ class ComposeForm(forms.Form):
 
     sender = forms.ChoiceField(
         label=_("Sender"),
+        widget=choices.SenderSelect,
         error_messages={
             "required": _("Choose a sender."),
             "invalid_choice": _(
@@ -55,11 +66,7 @@ class ComposeForm(forms.Form):
     not_commercial = forms.BooleanField(
         label=_("This message is not commercial"),
         required=False,
-        help_text=_(
-            "Left empty, the message is commercial: a STOP clause is added where the sender cannot "
-            "be answered, "
-            "and it leaves between 8:00 and 20:00, Monday to Saturday, never on a public holiday."
-        ),
+        help_text=lazy(_of_commercial_messages, str)(),
     )
     when = forms.ChoiceField(
         label=_("Moment of sending"),
@@ -96,21 +103,28 @@ class ComposeForm(forms.Form):
     )
 
     plan: Plan
-    parsed: Recipients
+    # What a test to oneself needs, once it is known to be right; the rest of the form may be wrong.
+    chosen: trial.Chosen | None = None
     ambiguous_time = False
 
     def __init__(self, *args: Any, member: Member, now: datetime, **kwargs: Any) -> None:
         self.member, self.now = member, now
         self.senders = sender_queries.offered(member.account)
+        refused = choices.refused_senders(self.senders)
+        usable = [str(sender.pk) for sender in self.senders if str(sender.pk) not in refused]
         kwargs["initial"] = {
             "request_key": uuid.uuid4(),
-            "sender": str(self.senders[0].pk) if self.senders else "",
+            "sender": usable[0] if usable else "",
             **kwargs.get("initial", {}),
         }
         super().__init__(*args, **kwargs)
-        choices = self.fields["sender"]
-        assert isinstance(choices, forms.ChoiceField)
-        choices.choices = _grouped(self.senders)
+        offered = self.fields["sender"]
+        assert isinstance(offered, forms.ChoiceField)
+        assert isinstance(offered.widget, choices.SenderSelect)
+        offered.choices = choices.grouped(self.senders)
+        offered.widget.refused = refused
+        today = now.astimezone(member.account.zone).date()
+        self.fields["date"].widget.attrs |= {"min": str(today), "max": str(today + FARTHEST)}
 
     def clean_recipients(self) -> Recipients:
         try:
@@ -150,25 +164,40 @@ class ComposeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
         data["message_class"] = data.get("message_class") or MessageClass.STANDARD
+        if "text" in data and self.member.account.always_replace:
+            data["text"] = text_notes.shortened(data["text"], self._clause())
         deferred_to = self._deferred_to() if data.get("when") == LATER else None
-        if self.errors:
+        if not set(OF_A_TEST) & set(self.errors):
+            self.chosen = trial.Chosen(
+                sender=self._sender(data["sender"]),
+                body=data["text"],
+                message_class=data["message_class"],
+                request_key=data["request_key"],
+            )
+        if self.errors or self.chosen is None:
             return data
         draft = Draft(
             account=self.member.account,
             user=self.member.user,
-            sender=self._sender(data["sender"]),
+            sender=self.chosen.sender,
             recipients=data["recipients"].valid,
-            body=data["text"],
+            body=self.chosen.body,
             commercial=not data["not_commercial"],
-            message_class=data["message_class"],
+            message_class=self.chosen.message_class,
             deferred_to=deferred_to,
-            request_key=data["request_key"],
+            request_key=self.chosen.request_key,
         )
         try:
             self.plan = plan(draft, now=self.now)
         except Refused as refused:
-            self.add_error(refused.field, str(refused.sentence))
+            self.add_error(refused.field, forms.ValidationError(str(refused.sentence), code=refused.code))
         return data
+
+    def _clause(self) -> str:
+        """The STOP clause that goes behind the text, "" for none."""
+        pk = self.cleaned_data.get("sender")
+        commercial = not self.cleaned_data.get("not_commercial")
+        return stop_clause_for(self._sender(pk), commercial=commercial) if pk else ""
 
     def _sender(self, pk: str) -> Sender:
         return next(sender for sender in self.senders if str(sender.pk) == pk)
@@ -198,6 +227,26 @@ class ComposeForm(forms.Form):
         data["request_key"] = str(uuid.uuid4())
         self.data = data
 
+    def complain_only_about(self, *names: str) -> None:
+        """Take away the errors of all other fields: what was pressed has nothing to do with them."""
+        for name in set(self.errors) - set(names):
+            del self.errors[name]
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether the sender does not reach the country of a recipient."""
+        return self.has_error("sender", "reach")
+
+    @property
+    def written(self) -> str:
+        """The text as it stands in the field, with LF ends."""
+        return normalise_newlines(self["text"].value() or "")
+
+    @property
+    def classes(self) -> list[choices.ClassChoice]:
+        """The types of SMS, for the page."""
+        return choices.classes(self["message_class"].value() or MessageClass.STANDARD)
+
     @property
     def advanced(self) -> bool:
         """Whether the advanced options hold something other than their defaults, or an error."""
@@ -208,16 +257,6 @@ class ComposeForm(forms.Form):
             "",
             MessageClass.STANDARD,
         )
-
-
-def _grouped(senders: list[Sender]) -> list[Any]:
-    """The choices of the sender field, by whether the recipient can answer."""
-    groups = []
-    for label, answered in ((_("Can be answered"), True), (_("Cannot be answered"), False)):
-        members = [(str(sender.pk), str(sender)) for sender in senders if sender.can_be_answered == answered]
-        if members:
-            groups.append((label, members))
-    return groups
 
 
 class SentFilter(forms.Form):

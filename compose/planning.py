@@ -1,10 +1,12 @@
 """What a draft means before it is sent: text, segments, price, departures. `submit` sends what `plan` says."""
 
+import unicodedata
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -12,25 +14,38 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from compose import routing, segments
+from compose import carried, segments
+from compose.cautions import cautions
 from compose.numbers import Recipient
-from compose.schedule import DEFAULT_WINDOW, Departure, next_opening
+from compose.optouts import opted_out
+from compose.terms import Leaving, Terms, terms_for
 from credits.models import Account
 from credits.rates import rates_for
+from credits.regions import name_of
 from senders.models import Sender
-from senders.rules import gets_stop_clause
+from senders.rules import gets_stop_clause, refusals
 
 # How far ahead a message may be deferred: beyond a year a date is a slip of the finger.
 FARTHEST = timedelta(days=366)
+# More countries than this are not named in a sentence.
+MOST_COUNTRIES = 3
+# Spaces, controls, zero-width characters and direction marks, by their category in Unicode; and what has another
+# category and is not seen either: fillers of Hangul, the blank of Braille, joiners and variation selectors.
+_UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 
 class Refused(Exception):
-    """The message cannot be submitted. `field` is the form's field, `sentence` says why to the user."""
+    """The message cannot be submitted. `field` is the form's field, `sentence` says why to the user.
 
-    def __init__(self, field: str | None, sentence: str | Promise) -> None:
+    `code` is "reach" where the sender does not reach a recipient's country, else "".
+    """
+
+    def __init__(self, field: str | None, sentence: str | Promise, *, code: str = "") -> None:
         super().__init__(str(sentence))
         self.field = field
         self.sentence = sentence
+        self.code = code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,48 +64,32 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leaving:
-    """The departure and price (millis) of one recipient's message."""
-
-    recipient: Recipient
-    departure: Departure
-    rate: int
-    price: int
-
-
-@dataclass(frozen=True)
-class Wave:
-    """So many messages leave at this moment; when it is not the moment asked for, `reason` says why."""
-
-    at: datetime
-    count: int
-    postponed: bool
-    reason: str | Promise | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a draft means: the text that is counted, priced, previewed and sent, and when each message leaves."""
+    """What a draft means: the text that is counted, priced, previewed and sent, and when each message leaves.
+
+    `excluded` are the recipients of a commercial draft who are on the STOP list: nothing goes to them and nothing
+    is paid. `warnings` are sentences that forbid nothing.
+    """
 
     draft: Draft
     text: str
     segmentation: segments.Segmentation
     leaving: tuple[Leaving, ...]
+    excluded: tuple[Recipient, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def counts(self) -> Mapping[Terms, int]:
+        """How many messages go on the same terms, in the order in which these first come."""
+        return Counter(one.terms for one in self.leaving)
 
     @property
     def price(self) -> int:
-        return sum(one.price for one in self.leaving)
+        return sum(terms.price * count for terms, count in self.counts.items())
 
     @property
     def sms(self) -> int:
         return self.segmentation.count * len(self.leaving)
-
-    @property
-    def waves(self) -> list[Wave]:
-        """The moments of departure, earliest first."""
-        counts = Counter(one.departure.at for one in self.leaving)
-        first = {one.departure.at: one.departure for one in reversed(self.leaving)}
-        return [Wave(at, counts[at], first[at].postponed, first[at].reason) for at in sorted(counts)]
 
 
 def plan(draft: Draft, *, now: datetime) -> Plan:
@@ -100,26 +99,76 @@ def plan(draft: Draft, *, now: datetime) -> Plan:
     """
     if not draft.recipients:
         raise Refused("recipients", _("Enter at least one mobile number."))
-    if not draft.body.strip():
+    if says_nothing(draft.body):
         raise Refused("text", _("Write a message: it is empty or holds only spaces."))
-    _check_sender(draft)
+    _check_sender(draft, draft.sender)
     _check_moment(draft, now)
     _check_carried(draft)
     text, segmentation = _segmented(draft)
     # A number that is there twice gets the message once.
     recipients = list({recipient.e164: recipient for recipient in draft.recipients}.values())
-    rates = rates_for({recipient.region for recipient in recipients}, draft.deferred_to or now)
-    parts = segmentation.count
-    leaving = tuple(
-        Leaving(
-            recipient=recipient,
-            departure=_departure(recipient, draft, now),
-            rate=rates[recipient.region],
-            price=parts * rates[recipient.region],
-        )
-        for recipient in recipients
+    gone = _gone(draft, [recipient.e164 for recipient in recipients])
+    kept = [recipient for recipient in recipients if recipient.e164 not in gone] if gone else recipients
+    if not kept:
+        raise _everybody_is_gone(len(recipients))
+    counts = Counter(recipient.region for recipient in kept)
+    _check_reach(draft, counts)
+    asked = draft.deferred_to or now
+    return Plan(
+        draft=draft,
+        text=text,
+        segmentation=segmentation,
+        leaving=terms_for(
+            kept,
+            asked=asked,
+            commercial=draft.commercial,
+            zone=draft.account.zone,
+            parts=segmentation.count,
+            rates=rates_for(counts, asked),
+        ),
+        excluded=tuple(recipient for recipient in recipients if recipient.e164 in gone) if gone else (),
+        warnings=cautions(
+            kind=draft.sender.kind, body=draft.body, country=draft.account.country, parts=segmentation.count
+        ),
     )
-    return Plan(draft=draft, text=text, segmentation=segmentation, leaving=leaving)
+
+
+def looked_at_again(planned: Plan, *, now: datetime) -> Plan:
+    """`planned` as it stands at `now`, in the transaction that stores it: what others may have changed since.
+
+    The sender may be disabled or deleted, the moment may have come, recipients may have opted out. Text, price and
+    departures stay as the page showed them. Raises Refused.
+    """
+    draft = planned.draft
+    _check_sender(draft, Sender.objects.filter(pk=draft.sender.pk).first())
+    _check_moment(draft, now)
+    gone = _gone(draft, [one.recipient.e164 for one in planned.leaving])
+    if not gone:
+        return planned
+    leaving = tuple(one for one in planned.leaving if one.recipient.e164 not in gone)
+    if not leaving:
+        raise _everybody_is_gone(len(planned.leaving) + len(planned.excluded))
+    excluded = (one.recipient for one in planned.leaving if one.recipient.e164 in gone)
+    return replace(planned, leaving=leaving, excluded=(*planned.excluded, *excluded))
+
+
+def says_nothing(body: str) -> bool:
+    """Whether nothing of the text would be seen: it is empty or holds only spaces and invisible characters."""
+    return all(character in _BLANK or unicodedata.category(character) in _UNSEEN for character in body)
+
+
+def _gone(draft: Draft, numbers: list[str]) -> set[str]:
+    """Those of the numbers that are on the STOP list and so receive no commercial message."""
+    return opted_out(draft.account.pk, numbers) if draft.commercial else set()
+
+
+def _everybody_is_gone(count: int) -> Refused:
+    sentence = ngettext(
+        "This number is on the STOP list and receives no commercial message. Your message is kept.",
+        "All these numbers are on the STOP list and receive no commercial message. Your message is kept.",
+        count,
+    )
+    return Refused("recipients", sentence)
 
 
 def _check_moment(draft: Draft, now: datetime) -> None:
@@ -131,11 +180,15 @@ def _check_moment(draft: Draft, now: datetime) -> None:
         raise Refused("date", _("This is more than a year ahead. Choose an earlier date."))
 
 
-def _check_sender(draft: Draft) -> None:
+def _check_sender(draft: Draft, sender: Sender | None) -> None:
     """Looked at by the verb too: between the page and the click a sender may be disabled or deleted."""
-    sender = draft.sender
-    mine = sender.is_pool or sender.account_id == draft.account.pk
-    if not mine or sender.status != Sender.Status.ENABLED or sender.deleted_at is not None:
+    available = (
+        sender is not None
+        and (sender.is_pool or sender.account_id == draft.account.pk)
+        and sender.status == Sender.Status.ENABLED
+        and sender.deleted_at is None
+    )
+    if not available:
         raise Refused(
             "sender", _("This sender is not available in your account. Choose another one; your message is kept.")
         )
@@ -143,11 +196,33 @@ def _check_sender(draft: Draft) -> None:
 
 def _check_carried(draft: Draft) -> None:
     """What the gateway does not declare is refused before anything is sent."""
-    can = routing.gateway(routing.DEFAULT).capabilities
-    if draft.sender.kind not in can.sender_kinds:
-        raise Refused("sender", _("The operator cannot send from this kind of sender. Choose another one."))
-    if draft.message_class not in can.classes:
-        raise Refused("message_class", _("The operator cannot carry this type of SMS. Choose another one."))
+    if draft.sender.kind in (kinds := carried.refused_kinds()):
+        raise Refused("sender", kinds[draft.sender.kind])
+    if draft.message_class in (classes := carried.refused_classes()):
+        raise Refused("message_class", classes[draft.message_class])
+
+
+def _check_reach(draft: Draft, counts: Mapping[str, int]) -> None:
+    """Refuse a sender that does not reach the country of a recipient; `counts` has the recipients by region."""
+    refused = refusals([draft.sender.kind], counts)
+    if not refused:
+        return
+    regions = sorted((region for _kind, region in refused), key=lambda region: -counts[region])
+    count = sum(counts[region] for region in regions)
+    if len(regions) == 1:
+        sentence = ngettext(
+            "%(reason)s Choose another sender, or take the number out; your message is kept.",
+            "%(reason)s This concerns %(count)d numbers. Choose another sender, or take them out; your message is "
+            "kept.",
+            count,
+        ) % {"reason": refused[draft.sender.kind, regions[0]], "count": count}
+    else:
+        names = [name_of(region) for region in regions]
+        sentence = _(
+            "Messages from this sender are not delivered in these countries: %(countries)s (%(count)d numbers). "
+            "Choose another sender, or take the numbers out; your message is kept."
+        ) % {"countries": ", ".join(names[:MOST_COUNTRIES] + ["…"] * (len(names) > MOST_COUNTRIES)), "count": count}
+    raise Refused("sender", sentence, code="reach")
 
 
 def stop_clause_for(sender: Sender, *, commercial: bool) -> str:
@@ -182,16 +257,3 @@ def _segments_or_none(text: str) -> segments.Segmentation | None:
         return segments.segment(text)
     except segments.TooLong:
         return None
-
-
-def _departure(recipient: Recipient, draft: Draft, now: datetime) -> Departure:
-    asked = draft.deferred_to or now
-    if draft.commercial and settings.SMS_COMMERCIAL_WINDOW:
-        return next_opening(
-            asked,
-            e164=recipient.e164,
-            region=recipient.region,
-            window=DEFAULT_WINDOW,
-            default_zone=draft.account.zone,
-        )
-    return Departure(at=asked, postponed=False, code="", reason=None, zone=draft.account.zone)

@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from compose.models import Message, Submission, Transition
-from compose.planning import Plan, Wave, stop_clause_for
-from credits import queries as credit_queries
 from credits.models import Account
 
 State = Message.State
@@ -22,60 +19,6 @@ MOVING = (*Message.HELD, State.ACCEPTED)
 FOLLOWED = timedelta(hours=1)
 # How often a page asks, in seconds: for what is on its way, for an answer, and for what leaves later.
 SOON, NOW_AND_THEN, RARELY = 5, 15, 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quote:
-    """What the compose page says before the click. Amounts in millis, `left` and `used` in units of the last SMS."""
-
-    recipients: int
-    duplicates: int
-    encoding: str
-    parts: int
-    part_texts: tuple[str, ...]
-    used: int
-    left: int
-    forced: tuple[tuple[int, str], ...]
-    text: str
-    has_clause: bool
-    sms: int
-    price: int
-    balance_after: int
-    missing: int
-    departures: list[Wave]
-    now: bool
-    zone: str
-
-    @property
-    def forced_characters(self) -> tuple[str, ...]:
-        """What does not fit into the GSM alphabet, each once, in the order of the text."""
-        return tuple(dict.fromkeys(character for _index, character in self.forced))
-
-
-def quote(planned: Plan, *, duplicates: int) -> Quote:
-    """What `planned` means, beside what the account has."""
-    after = credit_queries.available(planned.draft.account) - planned.price
-    found = planned.segmentation
-    waves = planned.waves
-    return Quote(
-        recipients=len(planned.leaving),
-        duplicates=duplicates,
-        encoding=found.encoding,
-        parts=found.count,
-        part_texts=found.parts,
-        used=found.used,
-        left=found.left,
-        forced=found.forced,
-        text=planned.text,
-        has_clause=bool(stop_clause_for(planned.draft.sender, commercial=planned.draft.commercial)),
-        sms=planned.sms,
-        price=planned.price,
-        balance_after=after,
-        missing=max(0, -after),
-        departures=waves,
-        now=planned.draft.deferred_to is None and not any(wave.postponed for wave in waves),
-        zone=planned.draft.account.time_zone,
-    )
 
 
 def sent(account: Account, *, now: datetime, text: str = "", state: str = "") -> QuerySet[Message]:
@@ -101,18 +44,20 @@ def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
 
 
 class StateCount(NamedTuple):
-    """How many messages of a submission are in a state, and the last departure among them."""
+    """How many messages of a submission are in a state, the last departure among them, and what they were refunded."""
 
     state: str
     label: str
     total: int
     last: datetime
+    refunded: int
 
 
 def counts(submission: Submission) -> list[StateCount]:
     """How many of the submission's messages are in each state, in the order of a message's life."""
-    rows = submission.messages.order_by().values_list("state").annotate(Count("pk"), Max("due_at"))
-    found = {state: (total, last) for state, total, last in rows}
+    refunded = Sum("price", filter=Q(refunded_by__isnull=False), default=0)
+    rows = submission.messages.order_by().values_list("state").annotate(Count("pk"), Max("due_at"), refunded=refunded)
+    found = {state: said for state, *said in rows}
     return [StateCount(state.value, str(state.label), *found[state.value]) for state in State if state.value in found]
 
 
@@ -151,9 +96,3 @@ def departures(submission: Submission, *, now: datetime) -> Departures:
 def transitions(message: Message) -> list[Transition]:
     """The changes of state of a message, oldest first."""
     return list(message.transitions.select_related("by").order_by("pk"))
-
-
-def outstanding_holds() -> dict[int, int]:
-    """For each account with messages whose hold has not ended: the sum of their prices, in millis."""
-    rows = Message.objects.filter(state__in=Message.HELD).order_by().values_list("account_id")
-    return dict(rows.annotate(Sum("price")))

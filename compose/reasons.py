@@ -12,7 +12,10 @@ SENTENCES: dict[str, str | Promise] = {
         "The provider refuses our settings. The administrator must correct them; the message waits."
     ),
     "no_short_number": _("No short number is free for this recipient at the moment. The message waits for one."),
-    "window": _("Commercial messages leave between 8:00 and 20:00, Monday to Saturday, never on a public holiday."),
+    "window": _(
+        "Commercial messages do not leave at this hour or on this day where the recipient is. The message waits until "
+        "they do."
+    ),
     "lease_ended": _("A process stopped before it handed the message over. The message returned to the queue."),
     # Refused for good.
     "rejected": _("The operator refused the message. Its price was given back."),
@@ -21,6 +24,9 @@ SENTENCES: dict[str, str | Promise] = {
     "spam": _("The operator suspects spam. Change the text before you send it again."),
     "too_many_attempts": _("The message could not be handed over after several attempts. Its price was given back."),
     "validity_over": _("The message could not leave while it was valid. Its price was given back."),
+    "opted_out": _(
+        "This number was put on the STOP list before the message left, so it was not sent. Its price was given back."
+    ),
     "cancelled": _("Cancelled before it left. Its price was given back."),
     # May have left.
     "outcome_unknown": _(

@@ -34,7 +34,8 @@ _MAX_DIGITS: Final = 18
 _WHOLE_NUMBER_DIGITS: Final = 7
 
 _SEPARATORS: Final = re.compile("[,;\t\r\n\v\f\x85\u2028\u2029，；،؛]+")
-_BEFORE_PLUS: Final = re.compile(r"(?<=[\d\s])\s*(?=\(?[+＋])")
+# Of no width: to take the spaces along would be to look at them again from each of them.
+_BEFORE_PLUS: Final = re.compile(r"(?<=[\d\s])(?=\(?[+＋])")
 
 
 class TooManyRecipients(ValueError):
@@ -61,26 +62,36 @@ def parse_recipients(raw: str, country: str) -> Recipients:
     A field with nothing in it gives one wrong entry, ``empty``. Time grows with the length of the field.
     Raises TooManyRecipients above MAX_RECIPIENTS entries, duplicates included.
     """
+    valid: dict[str, Recipient] = {}
+    refused: list[WrongNumber] = []
+    duplicates = 0
+    for outcome in read_entries(raw, country):
+        if isinstance(outcome, WrongNumber):
+            refused.append(outcome)
+        elif outcome.e164 in valid:
+            duplicates += 1
+        else:
+            valid[outcome.e164] = outcome
+    if not valid and not refused:
+        refused.append(wrong(raw, "empty"))
+    return Recipients(tuple(valid.values()), tuple(refused), duplicates)
+
+
+def read_entries(raw: str, country: str) -> Iterator[Recipient | WrongNumber]:
+    """Each entry of a field in the order typed, duplicates included; nothing for a field with nothing in it.
+
+    ``country`` as for ``parse_recipients``. Raises TooManyRecipients on the way, above MAX_RECIPIENTS entries.
+    """
     chunks = [chunk for part in _SEPARATORS.split(raw) if (chunk := part.strip())]
     if len(chunks) > MAX_RECIPIENTS:
         raise TooManyRecipients
-    valid: dict[str, Recipient] = {}
-    refused: list[WrongNumber] = []
-    duplicates = entries = 0
+    entries = 0
     for chunk in chunks:
         for outcome in _outcomes(chunk, country):
             entries += 1
             if entries > MAX_RECIPIENTS:
                 raise TooManyRecipients
-            if isinstance(outcome, WrongNumber):
-                refused.append(outcome)
-            elif outcome.e164 in valid:
-                duplicates += 1
-            else:
-                valid[outcome.e164] = outcome
-    if not entries:
-        refused.append(wrong(raw, "empty"))
-    return Recipients(tuple(valid.values()), tuple(refused), duplicates)
+            yield outcome
 
 
 def _outcomes(chunk: str, country: str) -> Iterator[Recipient | WrongNumber]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import holidays
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from compose.zones import UTC_ZONE, zones_of
@@ -99,15 +100,21 @@ REASONS: Final = {
     "weekday": _("Commercial messages do not leave on this day of the week."),
     "holiday": _("It is a public holiday where the recipient is, and commercial messages do not leave."),
 }
+# Why it is not the next day either.
+NEXT_REASONS: Final = {
+    "sunday": _("Then comes a Sunday, when commercial messages do not leave."),
+    "weekday": _("Then comes a day of the week on which commercial messages do not leave."),
+    "holiday": _("Then comes a public holiday, when commercial messages do not leave."),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
     """When a commercial message may leave.
 
-    ``at`` in UTC; ``postponed`` when that is later than was asked; then ``code`` (a key of REASONS) and
-    ``reason`` (a lazy sentence) say why, else they are empty and None. ``zone`` is the recipient's, or the
-    capital's where there are several.
+    ``at`` in UTC; ``postponed`` when that is later than was asked; then ``code`` (a key of REASONS, and behind a
+    space keys of NEXT_REASONS for the closed days before ``at``) and ``reason`` (their lazy sentences) say why,
+    else they are empty and None. ``zone`` is the recipient's, or the capital's where there are several.
     """
 
     at: datetime
@@ -146,7 +153,17 @@ def _next_opening(at: datetime, zones: tuple[ZoneInfo, ...], region: str, window
         return Departure(at, False, None, "", zones[0])
     closed = (_why_closed(at.astimezone(zone), region, window) for zone in zones)
     code = next(code for code in closed if code)
-    return Departure(opening, True, REASONS[code], code, zones[0])
+    later = [one for one in _closed_days(at, opening, zones[0], region, window) if one != code]
+    reason = format_lazy(" ".join(["{}"] * (1 + len(later))), REASONS[code], *(NEXT_REASONS[one] for one in later))
+    return Departure(opening, True, reason if later else REASONS[code], " ".join([code, *later]), zones[0])
+
+
+def _closed_days(at: datetime, opening: datetime, zone: ZoneInfo, region: str, window: CommercialWindow) -> list[str]:
+    """Why the window stays closed on the days between that of ``at`` and that of ``opening``, each reason once."""
+    first, last = at.astimezone(zone).date(), opening.astimezone(zone).date()
+    days = (first + timedelta(days=ahead) for ahead in range(1, (last - first).days))
+    found = (_why_closed(datetime.combine(day, window.opens, zone), region, window) for day in days)
+    return [code for code in dict.fromkeys(found) if code in NEXT_REASONS]
 
 
 def _common_opening(

@@ -5,11 +5,16 @@ table, UCS-2) and 3GPP TS 23.040 §9.2.3.24.1 (concatenation header with an 8-bi
 
 What happens to unusual text:
 
-* CR, LF and CR LF are characters of the GSM alphabet and count as they stand (CR LF is two septets).
-  ``final_text`` turns line ends into LF first, so a browser's CR LF never reaches the bill.
+* CR and LF are characters of the GSM alphabet and count as they stand: CR LF is two septets, and a part may end
+  between them. ``final_text`` turns line ends into LF first, so a browser's CR LF never reaches the bill.
 * NUL and the other control characters except CR, LF and FF are not in the alphabet: they make the text
   UCS-2. ESC (U+001B) is an escape code, not a character, and makes it UCS-2 as well.
-* Accents written as combining characters (``e`` + U+0301) are counted as they stand, which is UCS-2.
+* Accents written as combining characters (``e`` + U+0301) are counted as they stand, which is UCS-2. Nothing is
+  normalised here.
+* Right-to-left text is UCS-2, counted and sent in the order in which it is written down. A direction mark is a
+  character like another.
+* An emoji made of several (a family joined by U+200D, a flag, a skin tone) is several characters. A part may end
+  between two of them, never inside one; the phone joins the parts before it shows them.
 * A lone surrogate is no text and cannot be encoded. It is replaced by U+FFFD, one code unit for one code
   unit, as a browser does when it submits a form (WHATWG Infra, "convert to scalar value string"). A high
   and a low surrogate that follow each other are one character. ``Segmentation.text`` is the result.
@@ -32,8 +37,6 @@ PART_UNITS: Final = 67
 MAX_PARTS: Final = 255
 
 _ESCAPE: Final = 0x1B
-_ESCAPES: Final = range(_ESCAPE, _ESCAPE + 1)
-_HIGH_SURROGATES: Final = range(0xD8, 0xDC)  # first octet of the pair's first unit, big-endian
 
 # Position = septet. The escape code's own place (0x1B) holds U+001B, which is taken out below.
 _BASIC: Final = (
@@ -55,27 +58,28 @@ _EXTENSION: Final = {
     "€": 0x65,
 }
 
-# The work is done in C, ten times as fast as anything that looks at each character. Latin-1 holds the alphabet
-# except for € and ten Greek capitals, so a text becomes Latin-1, and a table of 256 places gives the septets.
-# An extension character is its code with the highest bit there, and what is not in the alphabet is _FOREIGN.
-_FOREIGN: Final = 0xFF
-_ESCAPED: Final = [(0x80 | code, bytes([0x80 | code]), bytes([_ESCAPE, code])) for code in _EXTENSION.values()]
-_OCTETS: Final = {character: septet for septet, character in enumerate(_BASIC) if septet != _ESCAPE} | {
-    character: 0x80 | code for character, code in _EXTENSION.items()
+# The work is done in C, ten times as fast as anything that looks at each character: Latin-1 holds the alphabet except
+# for € and ten Greek capitals, so a text becomes Latin-1, and a table of 256 places says what each character is.
+_SHORT, _LONG, _FOREIGN = range(3)
+_SEPTETS: Final = {character: bytes([septet]) for septet, character in enumerate(_BASIC) if septet != _ESCAPE} | {
+    character: bytes([_ESCAPE, code]) for character, code in _EXTENSION.items()
 }
-_FROM_LATIN_1: Final = bytes(_OCTETS.get(chr(octet), _FOREIGN) for octet in range(256))
-# In a text that is known to be in the alphabet, those borrow the places of controls, which are not in it.
-_BEYOND_LATIN_1: Final = [character for character in _OCTETS if ord(character) > 0xFF]
-_BORROWED: Final = {character: chr(0x80 + place) for place, character in enumerate(_BEYOND_LATIN_1)}
-_FROM_BORROWED: Final = (
-    _FROM_LATIN_1[:0x80]
-    + bytes(_OCTETS[character] for character in _BEYOND_LATIN_1)
-    + _FROM_LATIN_1[0x80 + len(_BEYOND_LATIN_1) :]
+_KINDS: Final = bytes(
+    _LONG if chr(octet) in _EXTENSION else _SHORT if chr(octet) in _SEPTETS else _FOREIGN for octet in range(256)
 )
+# What takes the place of the others while a text is measured: a character of the same length.
+_STAND_INS: Final = {
+    character: "A" if len(septets) == 1 else "^" for character, septets in _SEPTETS.items() if ord(character) > 0xFF
+}
+# The same for the first octets of UTF-16BE: D8 to DB begin a surrogate pair (The Unicode Standard, section 3.9).
+_KINDS_OF_UNITS: Final = bytes(_LONG if 0xD8 <= octet <= 0xDB else _SHORT for octet in range(256))
+_BEGINS: Final = bytes([_LONG])
+_BEGINS_AND_ENDS: Final = bytes([_LONG, _SHORT])
 
-# What is in a text that has one of those: they, and what is not in the alphabet at all.
-_UNUSUAL: Final = re.compile("[^\0-\x7f\xa0-\xff]")
-_FORCING: Final = re.compile(f"[^{re.escape(''.join(_OCTETS))}]")
+_WIRE: Final = {ord(character): septets.decode("latin-1") for character, septets in _SEPTETS.items()}
+_FORCING: Final = re.compile(f"[^{re.escape(''.join(_SEPTETS))}]")
+# These cut a text into parts of so many characters.
+_RUNS: Final = {each: re.compile(f".{{1,{each}}}", re.DOTALL) for each in (PART_SEPTETS, PART_UNITS)}
 _LINE_END: Final = re.compile("\r\n?")
 
 
@@ -102,8 +106,7 @@ class Segmentation:
         One septet per octet (unpacked, ESC = 0x1B) for ``gsm7``, UTF-16BE for ``ucs2``.
         """
         if self.encoding == "gsm7":
-            # None stands for characters outside the alphabet, of which there are none here.
-            return tuple(filter(None, map(_septets, self.parts)))
+            return tuple([part.translate(_WIRE).encode("latin-1") for part in self.parts])
         return tuple([part.encode("utf-16-be") for part in self.parts])
 
     @property
@@ -165,44 +168,28 @@ def segment(text: str) -> Segmentation:
     # Every character takes one unit at least: a megabyte of text is refused before any work on it.
     if len(text) > MAX_PARTS * PART_SEPTETS:
         raise TooLong(_too_long())
-    septets = _septets(text)
-    return _segment_ucs2(text) if septets is None else _segment_gsm7(text, septets)
-
-
-def _septets(text: str) -> bytes | None:
-    """The text in the GSM alphabet, one septet per octet; None when it has other characters."""
-    try:
-        septets = text.encode("latin-1").translate(_FROM_LATIN_1)
-    except UnicodeEncodeError as error:
-        # Most often the first such character is foreign, and that is all there is to know.
-        if text[error.start] not in _BORROWED:
-            return None
-        unusual = set(_UNUSUAL.findall(text))
-        if not unusual <= _BORROWED.keys():
-            return None
-        for character in unusual:
-            text = text.replace(character, _BORROWED[character])
-        septets = text.encode("latin-1").translate(_FROM_BORROWED)
-    if septets.isascii():
-        return septets
-    if _FOREIGN in septets:
-        return None
-    for code, mark, escaped in _ESCAPED:
-        if code in septets:
-            septets = septets.replace(mark, escaped)
-    return septets
-
-
-def _segment_gsm7(text: str, septets: bytes) -> Segmentation:
-    if len(septets) == len(text):
+    kinds = _kinds(text)
+    if kinds is None:
+        return _segment_ucs2(text)
+    if _LONG not in kinds:
         return Segmentation(text, "gsm7", _slices(text, SINGLE_SEPTETS, PART_SEPTETS))
-    parts = []
-    start = 0
-    for part in _fill(septets, SINGLE_SEPTETS, PART_SEPTETS, 1, _ESCAPES):
-        end = start + len(part) - part.count(_ESCAPE)
-        parts.append(text[start:end])
-        start = end
-    return Segmentation(text, "gsm7", tuple(parts))
+    units = kinds.replace(_BEGINS, _BEGINS_AND_ENDS)
+    return Segmentation(text, "gsm7", _fill(text, units, SINGLE_SEPTETS, PART_SEPTETS))
+
+
+def _kinds(text: str) -> bytes | None:
+    """The kind of each character in the GSM alphabet, _SHORT or _LONG; None when the text has others."""
+    # Of those outside Latin-1, the one that people write: no exception for it.
+    if "€" in text:
+        text = text.replace("€", _STAND_INS["€"])
+    try:
+        kinds = text.encode("latin-1").translate(_KINDS)
+    except UnicodeEncodeError as error:
+        character = text[error.start]
+        if character not in _STAND_INS:
+            return None
+        return _kinds(text.replace(character, _STAND_INS[character]))
+    return None if _FOREIGN in kinds else kinds
 
 
 def _segment_ucs2(text: str) -> Segmentation:
@@ -213,8 +200,7 @@ def _segment_ucs2(text: str) -> Segmentation:
         encoded = text.encode("utf-16-be")
     if len(encoded) == 2 * len(text):
         return Segmentation(text, "ucs2", _slices(text, SINGLE_UNITS, PART_UNITS))
-    parts = _fill(encoded, SINGLE_UNITS * 2, PART_UNITS * 2, 2, _HIGH_SURROGATES)
-    return Segmentation(text, "ucs2", tuple([part.decode("utf-16-be") for part in parts]))
+    return Segmentation(text, "ucs2", _fill(text, encoded[::2].translate(_KINDS_OF_UNITS), SINGLE_UNITS, PART_UNITS))
 
 
 def _slices(text: str, alone: int, each: int) -> tuple[str, ...]:
@@ -223,28 +209,29 @@ def _slices(text: str, alone: int, each: int) -> tuple[str, ...]:
         return (text,) if text else ()
     if len(text) > MAX_PARTS * each:
         raise TooLong(_too_long())
-    return tuple([text[start : start + each] for start in range(0, len(text), each)])
+    return tuple(_RUNS[each].findall(text))
 
 
-def _fill(encoded: bytes, alone: int, each: int, half: int, leads: range) -> list[bytes]:
-    """Fill parts one by one, never ending one inside a character.
+def _fill(text: str, units: bytes, alone: int, each: int) -> tuple[str, ...]:
+    """The parts of a text in which some characters take two units, none ending inside such a character.
 
-    ``alone`` and ``each`` are the octets of a single SMS and of a part. A character of two halves is known
-    by its first one: ``half`` octets of which the first is in ``leads``.
+    ``units`` has _LONG for the first unit of such a character and _SHORT for every other unit.
     """
-    if len(encoded) <= alone:
-        return [encoded]
+    total = len(units)
+    if total <= alone:
+        return (text,)
     parts = []
-    start = 0
-    while start < len(encoded):
+    start = begun = 0  # of the part, in units and in characters
+    while start < total:
         end = start + each
-        if end < len(encoded) and encoded[end - half] in leads:
-            end -= half
-        parts.append(encoded[start:end])
-        start = end
+        if end < total and units[end - 1] == _LONG:
+            end -= 1
+        length = end - start - units.count(_LONG, start, end)
+        parts.append(text[begun : begun + length])
+        start, begun = end, begun + length
     if len(parts) > MAX_PARTS:
         raise TooLong(_too_long())
-    return parts
+    return tuple(parts)
 
 
 def _too_long() -> str:

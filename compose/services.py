@@ -12,8 +12,10 @@ from django.db import IntegrityError, transaction
 from compose import nudges
 from compose.gateways.base import Event, Received, Report
 from compose.models import GatewayEvent, Message, Submission
-from compose.planning import Draft, Plan, plan
+from compose.planning import Draft, Plan, looked_at_again, plan
 from compose.settlement import Ending, end_holds
+from compose.storing import store_for_each
+from compose.terms import Terms
 from credits import ledger
 from credits.models import Account
 
@@ -28,20 +30,24 @@ class AlreadySent(Exception):
         self.submission = submission
 
 
-def submit(draft: Draft, *, now: datetime) -> tuple[Submission, bool]:
+def submit(draft: Draft, *, now: datetime, planned: Plan | None = None) -> tuple[Submission, bool]:
     """Queue a message for each recipient and hold their price, all or nothing.
 
+    `planned` is what `plan` said of this very draft a moment ago, when the caller has it: it is not worked out
+    again, but what others may have changed since is looked at again in the transaction.
     Returns the submission and whether it is new: the same draft with the same request key is sent once.
     Raises Refused, NotEnoughCredit, or AlreadySent when the key was used for another draft.
     """
+    if planned is not None and planned.draft is not draft:
+        raise ValueError("this plan is of another draft")
     fingerprint = _fingerprint(draft)
     earlier = _earlier(draft, fingerprint)
     if earlier is not None:
         return earlier, False
-    planned = plan(draft, now=now)
+    planned = planned or plan(draft, now=now)
     try:
         with transaction.atomic():
-            submission = _store(planned, fingerprint, now)
+            submission = _store(looked_at_again(planned, now=now), fingerprint)
     except IntegrityError:
         # Two clicks at once: the unique key let one through, and this is the other.
         earlier = _earlier(draft, fingerprint)
@@ -71,7 +77,7 @@ def _fingerprint(draft: Draft) -> str:
     return hashlib.sha256("\0".join(chosen).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _store(planned: Plan, fingerprint: str, now: datetime) -> Submission:
+def _store(planned: Plan, fingerprint: str) -> Submission:
     draft = planned.draft
     submission = Submission.objects.create(
         account=draft.account,
@@ -88,6 +94,7 @@ def _store(planned: Plan, fingerprint: str, now: datetime) -> Submission:
         deferred_to=draft.deferred_to,
         time_zone=draft.account.time_zone,
         recipients=len(planned.leaving),
+        excluded=len(planned.excluded),
         price=planned.price,
     )
     ledger.hold(
@@ -98,24 +105,23 @@ def _store(planned: Plan, fingerprint: str, now: datetime) -> Submission:
         by=draft.user,
     )
     validity = timedelta(hours=settings.SMS_VALIDITY_HOURS)
-    Message.objects.bulk_create(
-        (
-            Message(
-                submission=submission,
-                account=draft.account,
-                recipient=one.recipient.e164,
-                region=one.recipient.region,
-                rate=one.rate,
-                price=one.price,
-                send_at=one.departure.at,
-                due_at=one.departure.at,
-                postponed_by="window" if one.departure.postponed else "",
-                valid_until=one.departure.at + validity,
-            )
-            for one in planned.leaving
-        ),
-        batch_size=2000,
-    )
+    recipients: dict[Terms, list[str]] = {}
+    for one in planned.leaving:
+        recipients.setdefault(one.terms, []).append(one.recipient.e164)
+    for terms, numbers in recipients.items():
+        leaves = terms.departure.at
+        pattern = Message(
+            submission=submission,
+            account=draft.account,
+            region=terms.region,
+            rate=terms.rate,
+            price=terms.price,
+            send_at=leaves,
+            due_at=leaves,
+            postponed_by="window" if terms.departure.postponed else "",
+            valid_until=leaves + validity,
+        )
+        store_for_each(numbers, pattern)
     nudges.after_commit("compose.tasks.dispatch_due")
     return submission
 

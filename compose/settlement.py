@@ -14,7 +14,8 @@ from credits import ledger
 
 State = Message.State
 # In these states the operator took the message, so it is paid; in the other ends its price is given back.
-# An unconfirmed message that expires because nobody ever confirmed it was not taken, as far as anyone knows.
+# An unconfirmed message that expires because nobody ever confirmed it was not taken, as far as anyone knows; of one
+# that is undelivered the report says whether it was (`Ending.paid`).
 PAID = {State.ACCEPTED, State.DELIVERED, State.UNDELIVERED}
 
 

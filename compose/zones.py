@@ -14,26 +14,43 @@ from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 # Where phonenumbers has a neighbour's zone, or the zones of all regions that share a country code
-# (+7, +61, +262). Source: IANA zone.tab.
+# (+7, +44, +47, +61, +262, +599). Source: IANA zone.tab.
 _ZONES_OF_REGION: Final = {
     "AU": (
         *("Australia/Perth", "Australia/Eucla", "Australia/Darwin", "Australia/Adelaide"),
         *("Australia/Brisbane", "Australia/Sydney", "Australia/Lord_Howe"),
     ),
+    "BQ": ("America/Kralendijk",),
+    "BY": ("Europe/Minsk",),
     "CC": ("Indian/Cocos",),
+    "CW": ("America/Curacao",),
     "CX": ("Indian/Christmas",),
     "DZ": ("Africa/Algiers",),
+    "EE": ("Europe/Tallinn",),
     "EH": ("Africa/El_Aaiun",),
+    "GG": ("Europe/Guernsey",),
+    "GW": ("Africa/Bissau",),
+    "IE": ("Europe/Dublin",),
+    "IM": ("Europe/Isle_of_Man",),
+    "JE": ("Europe/Jersey",),
+    "KP": ("Asia/Pyongyang",),
     "KZ": ("Asia/Almaty", "Asia/Aqtobe"),
+    "LR": ("Africa/Monrovia",),
+    "LT": ("Europe/Vilnius",),
+    "LV": ("Europe/Riga",),
     "LY": ("Africa/Tripoli",),
     "MA": ("Africa/Casablanca",),
+    "MO": ("Asia/Macau",),
     "NI": ("America/Managua",),
+    "NO": ("Europe/Oslo",),
+    "PS": ("Asia/Hebron", "Asia/Gaza"),
     "RE": ("Indian/Reunion",),
     "RU": (
         *("Europe/Kaliningrad", "Europe/Moscow", "Europe/Samara", "Asia/Yekaterinburg", "Asia/Omsk"),
         *("Asia/Novosibirsk", "Asia/Krasnoyarsk", "Asia/Irkutsk", "Asia/Yakutsk", "Asia/Vladivostok"),
         *("Asia/Magadan", "Asia/Sakhalin", "Asia/Kamchatka", "Asia/Anadyr"),
     ),
+    "SJ": ("Arctic/Longyearbyen",),
     "SS": ("Africa/Juba",),
     "YT": ("Indian/Mayotte",),
 }
@@ -105,6 +122,12 @@ def zones_of(region: str, e164: str, default: ZoneInfo = UTC_ZONE) -> tuple[Zone
     ``region`` is ISO 3166, as in RE; it decides where two regions share a country code.
     """
     return _zones(region, _zone_names(region, e164)) or (default,)
+
+
+def numbers_tell_zones(region: str) -> bool:
+    """Whether numbers of this region may have other zones than its other numbers, as an area code tells."""
+    code = _country_code(region)
+    return region not in _ZONES_OF_REGION and (not code or code in _CODES_WITH_AREAS)
 
 
 def _zone_names(region: str, e164: str) -> tuple[str, ...]:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from compose import delivery, routing
 from compose.models import GatewayEvent, Message
 from compose.services import store_events
+from credits import ledger
 from credits.models import Account
 from inbox.models import Reading, Received
 from senders import pool
@@ -77,12 +79,15 @@ def _apply(pk: int, now: datetime) -> bool:
 
 
 def receive(event: GatewayEvent) -> str:
-    """Make the received message of a stored event, for the account and the message that it answers."""
+    """Make the received message of a stored event, for the account and the message that it answers.
+
+    The account pays SMS_REPLY_PRICE for it (millis), or owes it; what belongs to nobody costs nobody anything.
+    """
     said = event.payload
     account_id, answered = _matched(
         number=said["number"], to=said["to"], reference=said["answers"], gateway=event.gateway
     )
-    Received.objects.create(
+    came = Received.objects.create(
         account_id=account_id,
         event=event,
         number=said["number"],
@@ -91,7 +96,12 @@ def receive(event: GatewayEvent) -> str:
         received_at=datetime.fromisoformat(said["at"]),
         answers=answered,
     )
-    return "received" if account_id else "unmatched"
+    if came.account is None:
+        return "unmatched"
+    if settings.SMS_REPLY_PRICE:
+        key = f"received:{came.pk}"
+        ledger.charge(came.account, settings.SMS_REPLY_PRICE, key=key, cause=("received", str(came.pk)))
+    return "received"
 
 
 def _matched(*, number: str, to: str, reference: str, gateway: str) -> tuple[int | None, Message | None]:

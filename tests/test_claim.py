@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
-from compose import dispatch
+from compose import claims, dispatch
 from compose.models import Message
 from compose.numbers import Recipient
 from compose.services import submit
@@ -85,7 +85,7 @@ def claims_at_once(count: int, *, size: int) -> list[list[int]]:
     def claim_all() -> list[int]:
         mine: list[int] = []
         while True:
-            claim, _moved = dispatch.claim_due(clock=at(NOON), size=size)
+            claim, _moved = claims.claim_due(clock=at(NOON), size=size)
             if claim is None:
                 return mine
             mine += [message.pk for message in claim.messages]
@@ -115,7 +115,7 @@ def test_without_the_lock_two_claimers_claim_the_same_messages(
     """
     factories.submission(factories.account(), to=10)
     both_have_read = threading.Barrier(2)
-    checked = dispatch._outside_no_window
+    checked = claims._outside_no_window
 
     def read_together(rows: list[Message], now: datetime) -> list[Message]:
         if connection.vendor == "postgresql" and rows:
@@ -123,6 +123,6 @@ def test_without_the_lock_two_claimers_claim_the_same_messages(
         return checked(rows, now)
 
     monkeypatch.setattr(QuerySet, "select_for_update", lambda self, **_options: self)
-    monkeypatch.setattr(dispatch, "_outside_no_window", read_together)
+    monkeypatch.setattr(claims, "_outside_no_window", read_together)
     first, second = claims_at_once(2, size=10)
     assert len(first) + len(second) == (20 if connection.vendor == "postgresql" else 10)

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import dispatch
+from compose import claims, dispatch
 from compose.gateways.base import (
     Accepted,
     BadConfiguration,
@@ -181,7 +181,7 @@ def test_a_slow_gateway_ends_the_round_before_the_task_runs_into_its_time_limit(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.submission(account, to=3)
-    monkeypatch.setattr(dispatch, "claim_due", partial(dispatch.claim_due, size=1))
+    monkeypatch.setattr(claims, "claim_due", partial(claims.claim_due, size=1))
     with scripted_gateway() as gateway:
         now = NOON
 

@@ -35,7 +35,9 @@ EXTENSION = {0x0A: "\f", 0x14: "^", 0x28: "{", 0x29: "}", 0x2F: "\\", 0x3C: "[",
 EXTENSION |= {0x40: "|", 0x65: "€"}
 ONE_SEPTET = BASIC.replace("\x1b", "")
 GSM = ONE_SEPTET + "".join(EXTENSION.values())
-NOT_GSM = "`çêâîôûëïœ’«»…–—\u00a0\u202f\u2126\u0301µ\t\x00\x1b\u007f中😀"
+# Backquote, lower case and no-break spaces; what only looks like a character of the alphabet (Ohm, Ångström, increment,
+# sharp S, Greek letters that Latin ones look like); marks that show nothing.
+NOT_GSM = "`çêâîôûëïœ’«»…–—\u00a0\u202f\u2126\u212b\u2206ẞΑΒαω\u0301µ\u00ad\u200b\ufeff\ufe0f\ufffd\U0010ffff中😀"
 
 # A busy machine must not turn a slow example into a failure.
 untimed = settings(deadline=None)
@@ -85,6 +87,10 @@ def units_of(result: Segmentation, part: bytes) -> int:
         ("中" * 71, "ucs2", 2),
         ("中" * 134, "ucs2", 2),
         ("中" * 135, "ucs2", 3),
+        ("a" * 158 + "€", "gsm7", 1),
+        ("a" * 159 + "€", "gsm7", 2),
+        ("中" * 68 + "😀", "ucs2", 1),
+        ("中" * 69 + "😀", "ucs2", 2),
     ],
 )
 def test_the_known_faults_of_other_engines_and_the_boundaries_are_right(text: str, encoding: str, count: int) -> None:
@@ -100,6 +106,32 @@ def test_an_escape_pair_never_straddles_two_parts() -> None:
 def test_a_surrogate_pair_never_straddles_two_parts() -> None:
     result = segment("中" * 66 + "😀" + "中" * 66)
     assert result.parts == ("中" * 66, "😀" + "中" * 65, "中")
+
+
+@pytest.mark.parametrize(
+    ("filler", "pair", "each"),
+    [("a", "€", 153), ("é", "^", 153), *(("中", pair, 67) for pair in "\U00010000😀\U00050000\U0010ffff")],
+)
+def test_a_pair_on_each_side_of_the_end_of_every_part_stays_whole(filler: str, pair: str, each: int) -> None:
+    full, tail = filler * each, filler * 10
+    for number in range(1, MAX_PARTS):
+        before = (full,) * (number - 1)
+        last = filler * (each - 2) + pair
+        assert segment(full * (number - 1) + last + tail).parts == (*before, last, tail), number
+        short = filler * (each - 1)
+        assert segment(full * (number - 1) + short + pair + tail).parts == (*before, short, pair + tail), number
+        assert segment(full * number + pair + tail).parts == (*before, full, pair + tail), number
+
+
+@pytest.mark.parametrize(("filler", "pair", "each"), [("a", "€", 153), ("中", "😀", 67)])
+def test_all_255_parts_may_end_one_unit_short(filler: str, pair: str, each: int) -> None:
+    text = filler * (each - 1) + (pair + filler * (each - 3)) * (MAX_PARTS - 1)
+    result = segment(text)
+    assert result.count == MAX_PARTS
+    assert result.units == (each - 1) * MAX_PARTS
+    assert segment(text + filler).count == MAX_PARTS
+    with pytest.raises(TooLong):
+        segment(text + pair)
 
 
 def test_the_empty_text_has_no_part() -> None:
@@ -121,10 +153,14 @@ def test_used_and_left_speak_of_the_last_part() -> None:
 def test_255_parts_are_split_and_256_are_refused() -> None:
     assert segment("a" * 153 * MAX_PARTS).count == MAX_PARTS
     assert segment("中" * 67 * MAX_PARTS).count == MAX_PARTS
+    assert segment("]" * 76 * MAX_PARTS).count == MAX_PARTS
+    assert segment("😀" * 33 * MAX_PARTS).count == MAX_PARTS
     for text in (
         "a" * (153 * MAX_PARTS + 1),
         "]" * (76 * MAX_PARTS + 1),
         "中" * (67 * MAX_PARTS + 1),
+        "😀" * (33 * MAX_PARTS + 1),
+        "\ud83d" * (67 * MAX_PARTS + 1),
         "中" * 10**6,
     ):
         with pytest.raises(TooLong, match="255 SMS"):
@@ -155,12 +191,26 @@ def test_one_character_outside_the_alphabet_turns_the_whole_text_to_ucs2(charact
 
 def test_the_basic_table_has_127_characters_and_the_alphabet_is_nothing_else() -> None:
     assert len(set(ONE_SEPTET)) == 127
-    accepted = {chr(code) for code in range(0x3000) if segment(chr(code)).encoding == "gsm7"}
+    # Every character of the basic plane, surrogates included, and some of each other plane.
+    codes = [*range(0x10000), *range(0x10000, 0x110000, 0xFD)]
+    accepted = {chr(code) for code in codes if segment(chr(code)).encoding == "gsm7"}
     assert accepted == set(GSM)
+
+
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0)])
+def test_of_the_controls_only_line_feed_carriage_return_and_form_feed_are_in_the_alphabet(code: int) -> None:
+    result = segment(f"a{chr(code)}b")
+    assert result.encoding == ("gsm7" if chr(code) in "\n\r\f" else "ucs2")
+    assert result.units == 3 + (chr(code) == "\f")
+    assert decode(result) == f"a{chr(code)}b"
 
 
 def test_every_forcing_character_is_named_with_its_index() -> None:
     assert segment("l’été à Nîmes 😀").forced == ((1, "’"), (9, "î"), (14, "😀"))
+    assert segment("😀😀ç€ΔA").forced == ((0, "😀"), (1, "😀"), (2, "ç"))
+    assert segment("€[]{}\f^~|\\ΔΦΓΛΩΠΨΣΘΞ").forced == ()
+    # Indexes of the text that is counted, in which the pair is one character and the half is replaced.
+    assert segment("\ud83d\ude00a\ud83d").forced == ((0, "😀"), (2, "\ufffd"))
 
 
 # Unusual text
@@ -169,6 +219,34 @@ def test_every_forcing_character_is_named_with_its_index() -> None:
 def test_line_ends_count_as_given() -> None:
     assert segment("a\r\nb").units == 4
     assert segment("a\nb").units == 3
+    assert segment("a" * 152 + "\r\n" + "a" * 10).parts == ("a" * 152 + "\r", "\n" + "a" * 10)
+
+
+def test_a_combining_accent_counts_as_it_stands() -> None:
+    composed, combined = segment("é" * 70), segment("e\u0301" * 70)
+    assert (composed.encoding, composed.units, composed.count) == ("gsm7", 70, 1)
+    assert (combined.encoding, combined.units, combined.count) == ("ucs2", 140, 3)
+    assert combined.forced[0] == (1, "\u0301")
+
+
+def test_right_to_left_text_keeps_the_order_in_which_it_is_written() -> None:
+    text = "\u200fشكرا، رقمك 36111 שלום\u202c"
+    result = segment(text)
+    assert (result.encoding, result.parts, result.units) == ("ucs2", (text,), len(text))
+    assert result.octets == (text.encode("utf-16-be"),)
+    assert [character for _index, character in result.forced] == [
+        character for character in text if character not in GSM
+    ]
+
+
+def test_a_family_of_emoji_counts_all_its_members_and_may_be_cut_between_them() -> None:
+    family = "👨‍👩‍👧‍👦"
+    assert segment(family).units == 11
+    assert segment("🇫🇷").units == 4
+    assert segment("👍🏽").units == 4
+    result = segment("中" * 64 + family)
+    assert result.parts == ("中" * 64 + "👨\u200d", "👩\u200d👧\u200d👦")
+    assert decode(result) == "中" * 64 + family
 
 
 @pytest.mark.parametrize("text", ["\ud83d", "a\ud83d", "a\ud83db", "\ude00a", "\ude00\ud83d"])
@@ -266,12 +344,14 @@ def test_no_part_could_have_taken_the_next_character(text: str) -> None:
 
 
 @untimed
-@given(st.one_of(gsm_texts, ucs2_texts), st.text(st.sampled_from(GSM), min_size=1, max_size=5))
-def test_appending_characters_never_lowers_the_count(text: str, more: str) -> None:
-    before, after = segment(text), segment(text + more)
-    assert before.encoding == after.encoding
-    assert before.count <= after.count
-    assert before.units < after.units
+@given(st.one_of(gsm_texts, ucs2_texts), st.text(st.sampled_from(GSM), min_size=1, max_size=5), st.floats(0, 1))
+def test_more_characters_anywhere_never_lower_the_count(text: str, more: str, where: float) -> None:
+    place = round(where * len(text))
+    before = segment(text)
+    for after in (segment(text + more), segment(text[:place] + more + text[place:])):
+        assert before.encoding == after.encoding
+        assert before.count <= after.count
+        assert before.units < after.units
 
 
 @untimed

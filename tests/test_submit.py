@@ -8,8 +8,9 @@ import pytest
 
 from compose.models import Message, Submission
 from compose.numbers import Recipient
-from compose.planning import Refused, plan
-from compose.queries import quote
+from compose.planning import Refused, plan, stop_clause_for
+from compose.preview import preview
+from compose.quotes import quote
 from compose.services import submit
 from credits.ledger import NotEnoughCredit
 from credits.models import Account, Transfer
@@ -78,10 +79,13 @@ def test_a_deferred_message_costs_what_holds_at_its_moment(account: Account) -> 
 def test_the_quote_says_what_submitting_then_does(account: Account) -> None:
     draft = factories.draft(account, to=3, body="a" * 161, commercial=True)
     said = quote(plan(draft, now=SUNDAY), duplicates=0)
+    shown = preview(draft.body, stop_clause_for(draft.sender, commercial=True), sender=str(draft.sender))
     submission, _new = submit(draft, now=SUNDAY)
-    assert (said.price, said.parts, said.sms, said.text) == (submission.price, submission.parts, 6, submission.text)
+    assert shown is not None
+    assert (said.price, len(shown.parts), said.sms) == (submission.price, submission.parts, 6)
+    assert "".join(shown.parts) == "".join(run.text for run in shown.runs) == submission.text
     assert said.balance_after == balances(account)["available"]
-    [wave] = said.departures
+    [wave] = said.moments
     assert {(wave.at, wave.count)} == {(message.send_at, 3) for message in submission.messages.all()}
     assert wave.postponed
     assert not said.now
@@ -157,7 +161,7 @@ def test_the_window_is_that_of_each_recipient(account: Account) -> None:
 
 
 def test_an_installation_without_the_window_sends_at_any_hour(account: Account, settings: Any) -> None:
-    settings.SMS_COMMERCIAL_WINDOW = False
+    settings.SMS_COMMERCIAL_WINDOWS = {"default": None}
     assert factories.message(account, now=SUNDAY, commercial=True).send_at == SUNDAY
 
 
