@@ -7,6 +7,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.utils.module_loading import import_string
 
+from compose import replacement
 from compose.gateways.base import Gateway
 from smsmanager import environment
 
@@ -75,3 +76,9 @@ def gateways_can_be_made(**_rest: Any) -> list[CheckMessage]:
         if not (isinstance(found, type) and issubclass(found, Gateway)):
             problems.append(Error(f"Gateway {name!r}: {wanted['BACKEND']} is no Gateway.", id="smsmanager.E012"))
     return problems
+
+
+@register()
+def twins_can_be_used(**_rest: Any) -> list[CheckMessage]:
+    """Each twin that the installation adds stands for one character, and is in the GSM alphabet itself."""
+    return [Error(f"SMSMANAGER_TWINS: {sentence}", id="smsmanager.E020") for sentence in replacement.problems()]

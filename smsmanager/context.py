@@ -16,6 +16,10 @@ SECTIONS = {
     "compose": "compose",
     "received": "received",
     "conversation": "received",
+    # What people answer STOP to is looked for beside what they answer.
+    "optouts": "received",
+    "optout_add": "received",
+    "optout_take_off": "received",
     "sent": "sent",
     "message": "sent",
     "submission": "sent",
@@ -23,18 +27,21 @@ SECTIONS = {
     "senders": "senders",
     "sender_request": "senders",
     "credits": "credits",
+    "top_up": "credits",
+    "rates": "credits",
 }
 
 
 @dataclass
 class Frame:
-    """See `frame`. `balance` in millis."""
+    """See `frame`. `balance` in millis; `low` is the threshold of the alert that it is below, 0 when it is not."""
 
     theme: str = "auto"
     section: str = ""
     member: Member | None = None
     members: list[Member] = field(default_factory=list)
     balance: int | None = None
+    low: int = 0
     unread: int = 0
 
 
@@ -50,6 +57,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return {"frame": shown}
     shown.member, shown.members = access.current(request)
     if shown.member:
-        shown.balance = queries.available(shown.member.account)
+        shown.balance, threshold = queries.balance(shown.member.account)
+        shown.low = threshold if threshold is not None and shown.balance < threshold else 0
         shown.unread = unread_count(shown.member.account, request.user)
     return {"frame": shown}

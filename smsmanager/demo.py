@@ -14,13 +14,15 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from compose import dispatch
+from compose import claims
 from compose.gateways.base import Event, Received, Report
-from compose.models import Message, MessageClass
+from compose.models import Message, MessageClass, OptOut
+from compose.optouts import opt_out
 from compose.planning import Draft
 from compose.recipients import parse_recipients
 from compose.services import store_events, submit
 from compose.settlement import Ending, end_holds
+from credits import rates
 from credits import services as credit_services
 from credits.models import Account, Member
 from inbox import services as inbox_services
@@ -65,6 +67,7 @@ def load() -> bool:
     numbers = [("36112", "commercial"), ("36113", "commercial"), ("38111", "other"), ("38112", "other")]
     ShortNumber.objects.bulk_create(ShortNumber(number=number, use=use) for number, use in numbers)
     pool = sender_queries.pool()
+    rates.load_examples(now)
     bakery = credit_services.open_account(name="Boulangerie Martin", owner=people["claire"])
     clinic = credit_services.open_account(name="Clinique du Parc", owner=people["nadia"])
     Member.objects.filter(account=bakery, user=people["claire"]).update(mobile="+33612340010")
@@ -79,6 +82,7 @@ def load() -> bool:
         credit_services.grant(account, amount, by=people["admin"], reason="Pack de bienvenue", request_key=uuid.uuid4())
     name = _senders(bakery, clinic, people)
     _history(bakery, people["claire"], pool, name, now)
+    _stop_list(bakery, people)
     return True
 
 
@@ -166,9 +170,27 @@ def _history(account: Account, author: Any, pool: Sender, name: Sender, now: dat
     )
 
 
+def _stop_list(account: Account, people: dict[str, Any]) -> None:
+    """Who wants no more offers: one said so at the counter, others came from the program before this one."""
+    opt_out(
+        account,
+        ["+33612340021"],
+        source=OptOut.Source.MANUAL,
+        by=people["hugo"],
+        note="Ne veut plus d'offres, dit au comptoir",
+    )
+    opt_out(
+        account,
+        ["+33612340022", "+262692123422"],
+        source=OptOut.Source.IMPORT,
+        by=people["claire"],
+        note="Liste de l'ancien logiciel",
+    )
+
+
 def _operator_takes_all(now: datetime) -> None:
     """What the gateway and its reports would have done with the messages that are due."""
-    claim, _moved = dispatch.claim_due(clock=lambda: now)
+    claim, _moved = claims.claim_due(clock=lambda: now)
     assert claim is not None
     Message.objects.filter(claim=claim.id).update(handed_over_at=now)
     events: list[Event] = []

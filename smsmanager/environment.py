@@ -4,7 +4,9 @@ Plain Python: the settings module and the process supervisor both use it.
 """
 
 import hashlib
+import json
 import os
+import re
 import secrets
 import stat
 import tempfile
@@ -13,6 +15,8 @@ from pathlib import Path
 
 # sun_path of sockaddr_un holds 108 bytes with its closing NUL (unix(7)).
 LONGEST_SOCKET_PATH = 107
+# How a variable says yes and no, in lower case.
+YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
 class BadEnvironment(Exception):
@@ -37,9 +41,9 @@ def flag(name: str, default: bool) -> bool:
     value = text(name).lower()
     if not value:
         return default
-    if value in {"1", "true", "yes", "on"}:
+    if value in YES:
         return True
-    if value in {"0", "false", "no", "off"}:
+    if value in NO:
         return False
     raise BadEnvironment(f"{name} must be yes or no, not {value!r}.")
 
@@ -55,9 +59,45 @@ def number(name: str, default: int) -> int:
         raise BadEnvironment(f"{name} must be a whole number, not {value!r}.") from None
 
 
+def amount(name: str, default: int) -> int:
+    """The variable `name`, an amount of credits such as 1, 0.5 or 0,125, in thousandths; `default` is in thousandths.
+
+    Raises BadEnvironment for anything else.
+    """
+    value = text(name)
+    if not value:
+        return default
+    match = re.fullmatch(r"([0-9]{1,9})(?:[.,]([0-9]{1,3}))?", value)
+    if match is None:
+        raise BadEnvironment(f"{name} must be credits with at most three decimals, such as 0.5, not {value!r}.")
+    return int(match[1]) * 1000 + int((match[2] or "").ljust(3, "0"))
+
+
 def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """The variable `name` as a list separated by commas."""
     return [word.strip() for word in text(name).split(",") if word.strip()] or list(default)
+
+
+def table(name: str) -> dict[str, str | None]:
+    """The variable `name`: a JSON object of texts (or null), or the path of a file that holds one.
+
+    Raises BadEnvironment for anything else.
+    """
+    value = text(name)
+    if not value:
+        return {}
+    try:
+        found = json.loads(value if value.startswith("{") else Path(value).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadEnvironment(
+            f"{name} must be a JSON object or the path of a file with one, not {value!r}: {error.strerror}."
+        ) from None
+    except ValueError as error:
+        # UnicodeDecodeError and JSONDecodeError are both.
+        raise BadEnvironment(f"{name} must be a JSON object; what it holds is not JSON: {error}.") from None
+    if not isinstance(found, dict) or not all(isinstance(one, str | None) for one in found.values()):
+        raise BadEnvironment(f"{name} must be a JSON object whose values are texts or null.")
+    return found
 
 
 def private_directory(path: Path) -> Path:

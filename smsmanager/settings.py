@@ -12,7 +12,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from smsmanager import environment
+from smsmanager import environment, hours
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -47,7 +47,6 @@ INSTALLED_APPS = [
     "crispy_forms",
     "crispy_bootstrap5",
     "django_htmx",
-    "heroicons",
 ]
 
 MIDDLEWARE = [
@@ -162,6 +161,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
+    "look at balances that run low": {
+        "task": "credits.tasks.watch_balances",
+        "schedule": 20.0,
+        "options": {"expires": 20},
+    },
+    "send letters": {
+        "task": "credits.tasks.send_letters",
+        "schedule": 20.0,
+        "options": {"expires": 20},
+    },
+    "prove the ledger": {
+        "task": "smsmanager.tasks.verify_ledger",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
 }
 
 # --- Gateways ----------------------------------------------------------------------------------
@@ -179,20 +193,31 @@ SMS_GATEWAYS = {
     ]
 }
 
+# --- Payments ----------------------------------------------------------------------------------
+
+# credits/payments/base.py says what a backend is. "manual": the administrator confirms each order.
+SMS_PAYMENTS: dict[str, Any] = {"BACKEND": "credits.payments.manual.ManualPayments", "OPTIONS": {}}
+# Of the prices of packs, as ISO 4217 names it.
+SMS_CURRENCY = environment.text("SMSMANAGER_CURRENCY", "EUR")
+
 # --- The rules of the product, that an installation may set -------------------------------------
 
 SMS_STOP_NUMBER = environment.text("SMSMANAGER_STOP_NUMBER", "36111")
+# What a received answer costs its account, in thousandths of a credit; 0: nothing.
+SMS_REPLY_PRICE = environment.amount("SMSMANAGER_REPLY_PRICE", 1000)
 SMS_VALIDITY_HOURS = environment.number("SMSMANAGER_VALIDITY_HOURS", 48)
 SMS_REPLY_WINDOW_HOURS = environment.number("SMSMANAGER_REPLY_WINDOW_HOURS", 48)
 SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)
 SMS_LEASE_SECONDS = environment.number("SMSMANAGER_LEASE_SECONDS", 120)
-SMS_COMMERCIAL_WINDOW = environment.flag("SMSMANAGER_COMMERCIAL_WINDOW", default=True)
+SMS_COMMERCIAL_WINDOWS = hours.windows("SMSMANAGER_COMMERCIAL_WINDOW", "SMSMANAGER_COMMERCIAL_WINDOWS")
+SMS_TWINS = environment.table("SMSMANAGER_TWINS")
 
 # --- People, language, time ---------------------------------------------------------------------
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "compose"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["credits.access.MemberBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -218,6 +243,8 @@ EMAIL_HOST_USER = environment.text("SMSMANAGER_EMAIL_USER")
 EMAIL_HOST_PASSWORD = environment.text("SMSMANAGER_EMAIL_PASSWORD")
 EMAIL_USE_TLS = environment.flag("SMSMANAGER_EMAIL_TLS", default=True)
 EMAIL_TIMEOUT = 10
+# Who is told of orders that wait and of a ledger that does not add up; every superuser where nobody is named.
+ADMINS = [(address, address) for address in environment.words("SMSMANAGER_ADMINS")]
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
 EMAIL_FILE_PATH = str(DATA_DIR / "mail")
 
@@ -265,7 +292,8 @@ X_FRAME_OPTIONS = "DENY"
 # A text of 1 MB and 100 000 pasted numbers reach the form, which answers with a sentence; more than
 # this is refused by the server before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
-# No page takes a file. Small ones are dropped from memory; Django's other handler would write a large one
+# Only the page that adds to the STOP list takes a file, in memory and bounded, with a handler of its own
+# (compose/uploads.py). Elsewhere small ones are dropped from memory; Django's other handler would write a large one
 # to the disk before anybody asked who sends it, and nothing limits how large.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CONTENT_SECURITY_POLICY = {

@@ -5,15 +5,21 @@ from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.i18n import set_language
 
+from compose import optout_views as stop_list
+from compose import recipient_views
+from compose import sending_views as sending
 from compose import views as compose
+from credits import payment_views, rate_views, top_up_views
+from credits import statement_views as statements
 from credits import views as accounts
 from inbox import views as inbox
 from senders import views as senders
 from smsmanager import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", compose.compose, name="compose"),
-    path("quote/", compose.quote, name="quote"),
+    path("", sending.compose, name="compose"),
+    path("quote/", sending.quote, name="quote"),
+    path("numbers/", recipient_views.numbers, name="numbers"),
     path("sent/", compose.sent, name="sent"),
     path("sent/<int:pk>/", compose.message, name="message"),
     path("sent/submission/<int:pk>/", compose.submission, name="submission"),
@@ -22,6 +28,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("scheduled/<int:pk>/cancel/", compose.cancel_message, name="cancel_message"),
     path("received/", inbox.received, name="received"),
     path("received/<int:pk>/", inbox.conversation, name="conversation"),
+    path("stop-list/", stop_list.optouts, name="optouts"),
+    path("stop-list/add/", stop_list.optout_add, name="optout_add"),
+    path("stop-list/download/", stop_list.optout_export, name="optout_export"),
+    path("stop-list/<int:pk>/take-off/", stop_list.optout_take_off, name="optout_take_off"),
     path("senders/", senders.senders, name="senders"),
     path("senders/new/", senders.sender_request, name="sender_request"),
     re_path(
@@ -29,9 +39,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
         senders.sender_switch,
         name="sender_switch",
     ),
-    path("credits/", accounts.statement, name="credits"),
+    path("credits/", statements.credits_page, name="credits"),
+    path("credits/statement.csv", statements.statement_file, name="statement_file"),
+    path("credits/rates/", rate_views.rates_page, name="rates"),
+    path("credits/add/", top_up_views.top_up, name="top_up"),
+    re_path(r"^credits/orders/(?P<pk>\d{1,18})/cancel/$", top_up_views.cancel_order, name="cancel_order"),
+    path("payments/", payment_views.paid, name="payments"),
     path("account/", accounts.switch_account, name="switch_account"),
     path("account/me/", accounts.profile, name="profile"),
+    path("account/settings/", accounts.account_settings, name="account_settings"),
     path("account/none/", accounts.no_account, name="no_account"),
     path("sign-in/", views.SignIn.as_view(), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),

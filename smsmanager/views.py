@@ -1,5 +1,8 @@
 """Small pages of the whole: the sign-in, the theme, the health check, and the page of what could not be read."""
 
+from typing import Any
+
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -7,6 +10,7 @@ from django.templatetags.static import static
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
+from compose import carried_over
 from smsmanager.context import THEME_COOKIE, THEMES
 
 A_YEAR = 365 * 24 * 3600
@@ -16,6 +20,34 @@ class SignIn(LoginView):
     """The sign-in page. Whoever is signed in already is sent on, to the first page when asked back to here."""
 
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign in; or show the page to who comes here with a message, because the session had ended."""
+        if self._arrives():
+            return self.get(request, *args, **kwargs)
+        return super().post(request, *args, **kwargs)
+
+    def get_form(self, form_class: Any = None) -> Any:
+        """An empty form where nobody has tried to sign in yet."""
+        if self._arrives():
+            return self.get_form_class()(self.request)
+        return super().get_form(form_class)
+
+    def _arrives(self) -> bool:
+        """Whether this is a message, posted on to here, and no attempt to sign in."""
+        return "username" not in self.request.POST and bool(carried_over.carried(self.request.POST))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the message that goes along."""
+        return super().get_context_data(**kwargs, message=carried_over.carried(self.request.POST))
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Signed in: the message waits for the compose page."""
+        answer = super().form_valid(form)
+        message = carried_over.carried(self.request.POST)
+        if message:
+            carried_over.put_down(self.request.session, message)
+        return answer
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
         """Where the address asks to go; nowhere when that is this page itself, which would never end."""

@@ -17,21 +17,22 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
+from compose import optouts
 from compose.gateways import base as gateways
-from compose.models import Message, MessageClass, Submission, may_move
+from compose.models import Message, MessageClass, OptOut, Submission, may_move
 from compose.numbers import Recipient
 from compose.planning import Draft
-from compose.queries import outstanding_holds
 from compose.recipients import parse_recipients
 from compose.services import store_events, submit
-from credits import ledger
+from credits import orders as credit_orders
 from credits import services as credit_services
-from credits.models import Account, Book, Member, Rate, Transfer
+from credits.models import Account, Book, Member, Order, Rate, Transfer
 from inbox import services as inbox_services
 from inbox.models import Received
 from senders import queries as sender_queries
 from senders import services as sender_services
 from senders.models import Sender, ShortNumber
+from smsmanager.proof import prove
 
 # A Tuesday, noon in Paris: the window of commercial messages is open, and no clock changes near it.
 NOON = datetime(2026, 11, 24, 11, tzinfo=UTC)
@@ -90,6 +91,11 @@ def grant(to: Account, millis: int, *, reason: str = "Pack", request_key: uuid.U
 def rate(region: str, millis: int, *, valid_from: datetime = datetime(2020, 1, 1, tzinfo=UTC)) -> Rate:
     """What one part to `region` costs from `valid_from` on."""
     return Rate.objects.create(region=region, millis=millis, valid_from=valid_from)
+
+
+def order(of: Account, pack: int = 250) -> Order:
+    """An order of a pack that waits."""
+    return credit_orders.place(of, pack, owner(of))
 
 
 def sender(
@@ -184,10 +190,8 @@ def balances(of: Account) -> dict[str, int]:
 
 
 def assert_ledger_adds_up() -> None:
-    """Balances follow from transfers, what is held is what waiting messages cost, and no credit was made or lost."""
-    assert ledger.verify() == []
-    held = dict(Book.objects.filter(kind=Book.Kind.HELD).exclude(balance=0).values_list("account_id", "balance"))
-    assert held == outstanding_holds()
+    """Balances and holds follow from transfers, as `verify_ledger` proves, and no credit was made or lost."""
+    assert prove() == []
     assert sum(Book.objects.values_list("balance", flat=True)) == 0
 
 
@@ -200,6 +204,19 @@ def received(of: Account, text: str = "Merci !", *, number: str = "+33612345678"
     store_events("default", [event], now=when)
     inbox_services.apply_waiting(clock=at(when))
     return Received.objects.get(event__key=event.key)
+
+
+def opt_out(
+    of: Account,
+    number: str = "+33698765432",
+    *,
+    note: str = "",
+    source: str = OptOut.Source.MANUAL,
+    by: User | None = None,
+) -> OptOut:
+    """A number on the account's STOP list, as the owner put it there."""
+    optouts.opt_out(of, [number], source=source, by=by or owner(of), note=note)
+    return OptOut.objects.get(account=of, number=number, removed_at=None)
 
 
 def assert_message(of: Message, state: str, reason: str = "", **fields: Any) -> None:

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
-from compose.models import Message
-from credits.models import Account, Member
+from compose.models import Message, OptOut
+from credits.models import Account, Member, Order
 from inbox.models import Received
 from senders.models import Sender
 from smsmanager.urls import urlpatterns
@@ -33,6 +33,8 @@ class Scene:
     waiting: Message
     received: Received
     name: Sender
+    opted_out: OptOut
+    order: Order
 
     def arguments(self, name: str) -> dict[str, str | int]:
         """What the address `name` needs, all of it of the account."""
@@ -42,7 +44,9 @@ class Scene:
             "cancel_submission": {"pk": self.waiting.submission_id},
             "cancel_message": {"pk": self.waiting.pk},
             "conversation": {"pk": self.received.pk},
+            "optout_take_off": {"pk": self.opted_out.pk},
             "sender_switch": {"pk": self.name.pk, "verb": "disable"},
+            "cancel_order": {"pk": self.order.pk},
             "password_reset_confirm": {"uidb64": "MQ", "token": "set-password"},
         }
         return needed.get(name, {})
@@ -51,6 +55,8 @@ class Scene:
         """What nobody may change who is turned away."""
         found = [(str(pk), state) for pk, state in Message.objects.order_by("pk").values_list("pk", "state")]
         found += [(str(pk), status) for pk, status in Sender.objects.order_by("pk").values_list("pk", "status")]
+        found += [(str(pk), status) for pk, status in Order.objects.order_by("pk").values_list("pk", "status")]
+        found += [(str(pk), str(at)) for pk, at in OptOut.objects.order_by("pk").values_list("pk", "removed_at")]
         return [*found, tuple(map(str, Sender.objects.filter(deleted_at=None).values_list("pk", flat=True)))]
 
 
@@ -81,6 +87,7 @@ DOORS = [
     door("compose", "GET", *MEMBERS),
     door("compose", "POST", 422, 422, 403, 422, NO_ACCOUNT, SIGN_IN),
     door("quote", "POST", 200, 200, 403, 200, NO_ACCOUNT, SIGN_IN),
+    door("numbers", "POST", 200, 200, 403, 200, NO_ACCOUNT, SIGN_IN, recipients="06 12 34 56 78"),
     door("sent", "GET", *MEMBERS),
     door("message", "GET", *MINE),
     door("submission", "GET", *MINE),
@@ -89,14 +96,29 @@ DOORS = [
     door("cancel_message", "POST", *WRITES),
     door("received", "GET", *MEMBERS),
     door("conversation", "GET", *MINE),
+    door("optouts", "GET", *MEMBERS),
+    door("optout_add", "GET", 200, 200, 403, 200, NO_ACCOUNT, SIGN_IN),
+    door("optout_add", "POST", 422, 422, 403, 422, NO_ACCOUNT, SIGN_IN),
+    door("optout_export", "GET", *MEMBERS),
+    door("optout_take_off", "GET", 200, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("optout_take_off", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN, reason="Asked for it."),
     door("senders", "GET", *MEMBERS),
     door("sender_request", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
     door("sender_request", "POST", 422, 403, 403, 422, NO_ACCOUNT, SIGN_IN),
     door("sender_switch", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("credits", "GET", *MEMBERS),
+    door("statement_file", "GET", *MEMBERS),
+    door("rates", "GET", *MEMBERS),
+    door("top_up", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
+    door("top_up", "POST", 422, 403, 403, 422, NO_ACCOUNT, SIGN_IN),
+    door("cancel_order", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
+    # The manual backend trusts no call from outside.
+    door("payments", "POST", 403, 403, 403, 403, 403, 403),
     door("switch_account", "POST", 302, 302, 302, 404, 404, SIGN_IN, account="mine"),
     door("profile", "GET", *MEMBERS),
     door("profile", "POST", 302, 302, 302, 302, NO_ACCOUNT, SIGN_IN, mobile=""),
+    door("account_settings", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
+    door("account_settings", "POST", 302, 403, 403, 302, NO_ACCOUNT, SIGN_IN),
     door("no_account", "GET", 302, 302, 302, 302, 200, SIGN_IN),
     door("login", "GET", 302, 302, 302, 302, 302, 200),
     door("logout", "POST", 302, 302, 302, 302, 302, 302),
@@ -138,6 +160,8 @@ def scene(db: None) -> Iterator[Scene]:
             waiting=factories.message(account, by=name, deferred_to=later),
             received=factories.received(account),
             name=name,
+            order=factories.order(account),
+            opted_out=factories.opt_out(account, note="Seen at the market of BoulMartin"),
         )
 
 
@@ -207,10 +231,11 @@ def test_only_an_owner_changes_a_sender_whatever_the_verb(scene: Scene, person: 
 
 def test_the_lists_of_a_stranger_show_nothing_of_the_account(scene: Scene) -> None:
     browser = browser_of(scene.people["stranger"])
-    for name in ("compose", "sent", "scheduled", "received", "senders", "credits"):
+    for name in ("compose", "sent", "scheduled", "received", "optouts", "senders", "credits"):
         page = browser.get(reverse(name)).content.decode()
         assert "BoulMartin" not in page
         assert "6 12 34 56 78" not in page
+        assert "6 98 76 54 32" not in page
         assert scene.account.name not in page
 
 
@@ -223,7 +248,8 @@ def test_a_reader_sees_the_compose_page_but_can_press_nothing_on_it(scene: Scene
 
 def test_a_reader_is_offered_no_button_that_would_be_refused(scene: Scene) -> None:
     browser = browser_of(scene.people["reader"])
-    for name in ("sent", "message", "submission", "scheduled", "received", "conversation", "senders", "credits"):
+    names = ("sent", "message", "submission", "scheduled", "received", "conversation", "optouts", "senders", "credits")
+    for name in names:
         page = read(browser.get(reverse(name, kwargs=scene.arguments(name))))
         assert page.one("main").all("form", method="post") == [], name
 

@@ -10,14 +10,14 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from compose.models import GatewayEvent, Message, Submission
+from compose.models import GatewayEvent, Message, OptOut, Submission
 from credits.models import Account, Member, Rate, Transfer
 from inbox.models import Received
 from senders.models import Sender, ShortNumber
 from tests import factories
 from tests.pages import browser_of, is_a_sentence, read, sentence
 
-READ_ONLY = [Transfer, Message, Submission, GatewayEvent, Received]
+READ_ONLY = [Transfer, Message, Submission, OptOut, GatewayEvent, Received]
 SENDERS = "/administration/senders/sender/"
 
 
@@ -44,6 +44,7 @@ def one_of_each(account: Account) -> None:
     factories.received(account)
     factories.message(account)
     factories.rate("BE", 1_200)
+    factories.opt_out(account)
     factories.sender(account, "Waits", status=Sender.Status.WAITING)
 
 

@@ -7,7 +7,8 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from compose.models import Submission
+from compose import optouts
+from compose.models import OptOut, Submission
 from credits.models import Account, Transfer
 from senders import services as sender_services
 from senders.models import Sender
@@ -217,8 +218,10 @@ def test_more_than_a_hundred_thousand_recipients_are_refused_with_a_sentence(bro
 def test_scripts_in_every_field_come_back_as_text(account: Account, browser: Client) -> None:
     script = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
     fields = dict.fromkeys([*DRAFT, "sender", "request_key", "not_commercial", "action"], script)
-    for address in (HOME, reverse("quote")):
-        answer = browser.post(address, fields)
+    requests = [(HOME, script), (reverse("quote"), script)]
+    requests += [(HOME, action) for action in ("check", "replace", "restore", "test", "send")]
+    for address, action in requests:
+        answer = browser.post(address, fields | {"action": action, "text_before": script, "to": script})
         assert answer.status_code in (200, 422)
         page = read(answer)
         assert [s for s in page.all("script") if "alert" in s.text] == []
@@ -230,3 +233,44 @@ def test_scripts_in_every_field_come_back_as_text(account: Account, browser: Cli
         page = read(browser.get(reverse(name, kwargs=kwargs)))
         assert page.all("img", src="x") == []
         assert "alert(1)" in sentence(page)
+
+
+def test_all_recipients_on_the_stop_list_leave_nobody_and_the_page_says_so(account: Account, browser: Client) -> None:
+    optouts.opt_out(account, ["+33612345678", "+32470123456"], source=OptOut.Source.MANUAL)
+    assert is_a_sentence(refused(browser, not_commercial=None).error("recipients"))
+
+
+def test_a_sender_that_does_not_reach_a_country_is_refused_and_the_country_named(
+    account: Account, browser: Client
+) -> None:
+    name = factories.sender(account)
+    error = refused(browser, sender=str(name.pk), recipients="+1 201 555 0123").error("sender")
+    assert "United States" in error
+    assert is_a_sentence(error)
+
+
+@pytest.mark.parametrize("recipients", ["+33", "+", "00", "+33 6", "(0)", "06/12", "tel:+33612345678;ext=2"])
+def test_the_beginning_of_a_number_is_no_number(browser: Client, recipients: str) -> None:
+    assert refused(browser, recipients=recipients).error("recipients")
+
+
+@pytest.mark.parametrize("text", ["\u200b\u200b", "\u00ad", "\ufeff \n"])
+def test_a_text_that_shows_nothing_is_no_message(browser: Client, text: str) -> None:
+    assert is_a_sentence(refused(browser, text=text).error("text"))
+
+
+@pytest.mark.parametrize("action", ["check", "replace", "restore", "test"])
+def test_a_megabyte_in_every_field_is_answered_whatever_the_button(browser: Client, action: str) -> None:
+    fields = read(browser.get(HOME)).form(HOME).typed(**DRAFT | {"action": action})
+    long = "’x" * 120_000
+    for name in ("text", "recipients", "date", "time", "when", "message_class", "sender", "text_before", "to"):
+        answer = browser.post(HOME, fields | {name: long})
+        assert answer.status_code in (200, 422), name
+    assert not Submission.objects.exclude(text="Votre commande n° 214\nest prête <b>&amp;").exists()
+
+
+@pytest.mark.parametrize("action", ["", "SEND", "delete", "\0", "send,test", "x" * 10_000])
+def test_a_button_that_the_page_does_not_have_sends_nothing(browser: Client, action: str) -> None:
+    fields = read(browser.get(HOME)).form(HOME).typed(**DRAFT | {"action": action})
+    assert browser.post(HOME, fields).status_code == 200
+    assert not Submission.objects.exists()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from compose import dispatch
+from compose import claims, dispatch
 from compose.models import Message
 from compose.queries import counts, scheduled, sent
 from compose.services import cancel, cancel_submission
@@ -48,7 +48,7 @@ def test_cancelling_twice_gives_back_once(account: Account) -> None:
 def test_cancelling_a_submission_leaves_alone_what_has_left(account: Account) -> None:
     submission = factories.submission(account, to=4)
     with scripted_gateway():
-        claim, _moved = dispatch.claim_due(clock=at(NOON), size=1)
+        claim, _moved = claims.claim_due(clock=at(NOON), size=1)
     assert claim is not None
     assert cancel_submission(submission, by=None, now=NOON) == 3
     assert {one.state: one.total for one in counts(submission)} == {"sending": 1, "cancelled": 3}

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from compose.models import Message, Submission
@@ -229,11 +231,38 @@ def test_the_check_button_says_price_and_balance_and_sends_nothing(account: Acco
     assert browser.post(HOME, page.form(HOME).typed(action="send")).status_code == 302
 
 
-def test_without_javascript_the_preview_shows_the_parts_with_the_clause(account: Account, browser: Client) -> None:
+def test_the_preview_and_the_counter_are_there_while_a_number_is_to_be_corrected(browser: Client) -> None:
+    answer = browser.post(HOME, typed(browser, recipients="0112345678", text="a" * 161, action="check"))
+    assert answer.status_code == 422
+    page = read(answer)
+    assert page.error("recipients")
+    assert page.one(**{"data-preview": ""}).text == "a" * 161
+    assert len(page.one(**{"data-preview-parts": ""}).all("li")) == 2
+    assert page.one(**{"data-counter-sms": ""}).text == "2 SMS for each recipient"
+    assert "hidden" not in page.one(**{"data-counter": ""}).attributes
+
+
+def test_without_javascript_the_preview_shows_the_text_and_its_parts_with_the_clause(
+    account: Account, browser: Client
+) -> None:
     name = factories.sender(account)
     page = checked(browser, sender=str(name.pk), text="a" * 160)
-    bubbles = [bubble.text for bubble in page.one(**{"data-preview": ""}).all("p")]
-    assert "".join(bubbles) == "a" * 160 + " STOP:36111"
+    preview = page.one(**{"data-preview": ""})
+    assert preview.text == "a" * 160 + " STOP:36111"
+    (clause,) = preview.all("mark")
+    assert clause.text == "STOP:36111"
+    parts = page.one(**{"data-preview-parts": ""}).all("li")
+    assert [part.one("small").text for part in parts] == ["SMS 1 of 2", "SMS 2 of 2"]
+    assert "".join(part.one("p").text for part in parts) == "a" * 160 + " STOP:36111"
+    assert "hidden" not in page.one(**{"data-preview-toggle": ""}).attributes
+
+
+def test_one_sms_is_one_bubble_and_there_is_nothing_to_take_apart(browser: Client) -> None:
+    page = checked(browser, text="Œufs frais")
+    assert page.one(**{"data-preview": ""}).text == "Œufs frais"
+    assert [mark.text for mark in page.one(**{"data-preview": ""}).all("mark", **{"class": "mark-forced"})] == ["Œ"]
+    assert page.one(**{"data-preview-parts": ""}).all("li") == []
+    assert "hidden" in page.one(**{"data-preview-toggle": ""}).attributes
 
 
 @time_machine.travel(datetime(2026, 11, 22, 11, tzinfo=UTC), tick=False)
@@ -305,7 +334,11 @@ def test_without_javascript_the_counter_comes_with_the_answer(account: Account, 
     assert counter.text == (
         "1 SMS for each recipient characters in the last SMS: 70 used, 0 left Special characters, 70 in one SMS"
     )
-    assert [key.text for key in page.one(**{"data-forced": ""}).all("kbd")] == ["œ", "no-break space"]
+    forced = page.one(**{"data-forced": ""})
+    assert [one.text for one in forced.all("span", **{"class": "forced-character"})] == [
+        "œ × 14",
+        "no-break space × 14",
+    ]
     assert "hidden" in page.one(**{"data-preview-clause": ""}).attributes
     page = checked(browser, text="Bonjour", sender=str(factories.sender(account).pk))
     assert "18 used, 142 left" in page.one(**{"data-counter": ""}).text
@@ -321,3 +354,26 @@ def test_without_javascript_the_counter_comes_with_the_answer(account: Account, 
 def test_the_title_of_the_errors_agrees_with_their_number(browser: Client, recipients: str, title: str) -> None:
     page = read(browser.post(HOME, typed(browser, recipients=recipients)))
     assert page.one(id="errors").one("strong").text.startswith(title)
+
+
+def test_the_page_costs_the_database_as_little_as_any_page(account: Account, browser: Client) -> None:
+    browser.get(HOME)
+    with CaptureQueriesContext(connection) as caught:
+        browser.get(HOME)
+    # Session, person, memberships, the senders; balance and unread answers in the frame.
+    assert len(caught) <= 6
+    for number in range(30):
+        factories.sender(account, f"Name {number}")
+    with CaptureQueriesContext(connection) as again:
+        browser.get(HOME)
+    assert len(again) == len(caught)
+
+
+def test_a_double_click_leads_to_a_page_that_says_the_same(browser: Client) -> None:
+    fields = typed(browser)
+    said = []
+    for _ in range(2):
+        page = read(browser.post(HOME, fields, follow=True))
+        (notice,) = page.all("div", role="status", **{"class": "notice notice--success"})
+        said.append(notice.text)
+    assert said[0] == said[1]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from compose import dispatch
+from compose import claims, dispatch
 from compose.gateways.base import (
     Accepted,
     NotSent,
@@ -47,7 +47,7 @@ def test_a_lease_that_ends_without_the_mark_returns_the_message_to_the_queue(
     account: Account, gateway: ScriptedGateway
 ) -> None:
     message = factories.message(account)
-    dispatch.claim_due(clock=at(NOON))
+    claims.claim_due(clock=at(NOON))
     assert dispatch.sweep(clock=at(NOON + timedelta(seconds=119))) == 0
     assert dispatch.sweep(clock=at(AFTER_LEASE)) == 1
     assert_message(message, State.SCHEDULED, "lease_ended", claim=None, handed_over_at=None)
@@ -129,7 +129,7 @@ def test_a_crash_leaves_a_chunk_in_doubt_and_not_the_batch(account: Account) -> 
 
 def test_a_worker_that_wakes_after_its_lease_sends_nothing(account: Account, gateway: ScriptedGateway) -> None:
     message = factories.message(account)
-    asleep, _moved = dispatch.claim_due(clock=at(NOON))
+    asleep, _moved = claims.claim_due(clock=at(NOON))
     assert asleep is not None
     dispatch._send(asleep, at(AFTER_LEASE))
     assert gateway.sent == []

@@ -10,9 +10,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from compose.models import Message
+from compose.optouts import listed, opted_out
 from compose.queries import scheduled
+from credits import statement
 from credits.models import Account, Member, Transfer
-from credits.queries import available, statement
+from credits.queries import available
 from inbox.queries import conversation, received, unread_count
 from senders.models import Sender
 from senders.queries import offered
@@ -103,10 +105,19 @@ def test_there_is_a_history_a_conversation_and_something_planned() -> None:
         assert offered(bakery)[0].is_pool
 
 
+def test_the_stop_list_shows_both_ways_onto_it_and_keeps_nobody_from_the_planned_messages() -> None:
+    with time_machine.travel(NOON, tick=False):
+        demo.load()
+    bakery = Account.objects.get(name="Boulangerie Martin")
+    assert set(listed(bakery).values_list("source", flat=True)) == {"manual", "import"}
+    assert opted_out(bakery.pk, Message.objects.values_list("recipient", flat=True)) == set()
+
+
 def test_the_statement_of_the_demonstration_ends_with_what_is_available() -> None:
     demo.load()
     for account in Account.objects.all():
-        lines, older = statement(account)
+        books = statement.books(account)
+        lines, older = statement.lines(books, statement.Wanted(), start=books.now)
         assert not older
         assert lines[0].after == available(account)
         assert lines[-1].after == lines[-1].amount

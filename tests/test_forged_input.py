@@ -64,7 +64,7 @@ def test_every_form_of_every_page_carries_the_token(account: Account, browser: C
     browser.logout()
     pages = [read(browser.get(reverse(name))) for name in ("login", "password_reset")]
     browser.force_login(factories.owner(account))
-    names = ("compose", "scheduled", "senders", "sender_request", "profile", "password_change")
+    names = ("compose", "scheduled", "senders", "sender_request", "profile", "account_settings", "password_change")
     pages += [read(browser.get(reverse(name))) for name in names]
     for page in pages:
         for form in page.all("form", method="post"):
@@ -104,6 +104,13 @@ def test_a_choice_that_the_page_does_not_offer_is_refused_beside_its_field(
     assert not Submission.objects.exists()
 
 
+@pytest.mark.parametrize("action", ["check", "replace", "restore", "test"])
+@pytest.mark.parametrize("field", ["sender", "recipients", "text", "message_class", "text_before", "to", "date"])
+def test_a_nul_byte_is_no_error_of_ours_whatever_the_button(browser: Client, field: str, action: str) -> None:
+    fields = typed(browser, when="later", date="2026-12-01", time="10:00", action=action)
+    assert browser.post(HOME, fields | {field: fields.get(field, "") + "\0"}).status_code in (200, 422)
+
+
 @pytest.mark.parametrize("field", ["sender", "recipients", "text", "when", "date", "time", "message_class"])
 def test_a_nul_byte_is_refused_in_every_field(browser: Client, field: str) -> None:
     fields = typed(browser, when="later", date="2026-12-01", time="10:00")
@@ -120,6 +127,7 @@ def test_a_nul_byte_is_refused_in_every_field(browser: Client, field: str) -> No
         ("login", {"username": "a\0", "password": "b\0"}, 200),
         ("password_reset", {"email": "a\0@example.org"}, 200),
         ("profile", {"mobile": "+33612345678\0"}, 422),
+        ("account_settings", {"always_replace": "on\0"}, 302),
         ("switch_account", {"account": "1\0"}, 404),
         ("theme", {"theme": "dark\0", "next": "/\0"}, 302),
         ("set_language", {"language": "fr\0", "next": "/\0"}, 302),

@@ -86,6 +86,13 @@ def spelt(country: str, chance: random.Random) -> str:
     )
     if chance.random() < 0.1:
         text = f"+{code}{prefix}{digits}"
+    if chance.random() < 0.1:  # dialled through a carrier, or two numbers run together
+        text = (
+            prefix
+            + chance.choice(("", "15", "22", "291"))
+            + chance.choice(("", national_digits(country, chance)))
+            + digits
+        )
     for _ in range(chance.choice((0, 0, 0, 1, 2, 4))):
         place = chance.randrange(1, len(text) + 1)
         text = text[:place] + chance.choice((" ", " ", *GROUPING)) + text[place:]

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from compose import dispatch
 from compose.gateways.base import Rejected
-from credits.models import Account, Member
+from credits import ledger, owed
+from credits.models import Account, Member, Owed, Transfer
 from inbox import queries, services
 from inbox.models import Received as ReceivedMessage
 from senders.models import Lease, Sender
 from tests import factories
 from tests.events import LATER, PHONE, answer, arrive, sent
-from tests.factories import NOON, at
+from tests.factories import FULL, NOON, assert_ledger_adds_up, at, balances
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
 
 
@@ -126,6 +128,78 @@ def test_two_identical_texts_are_two_messages(account: Account) -> None:
     sent(account, by=factories.pool())
     arrive(answer("Oui"), answer("Oui"))
     assert ReceivedMessage.objects.count() == 2
+
+
+# What an answer costs
+
+
+def test_an_answer_costs_its_account_a_credit_once(account: Account) -> None:
+    sent(account, by=factories.pool())
+    before = balances(account)
+    same = answer()
+    arrive(same)
+    arrive(same, same)
+    line = Transfer.objects.get(verb="charge")
+    assert (line.key, line.amount) == (f"received:{received().pk}", 1_000)
+    assert (line.cause_kind, line.cause_key) == ("received", str(received().pk))
+    assert balances(account) == before | {
+        "available": before["available"] - 1_000,
+        "spent": before["spent"] + 1_000,
+    }
+    assert_ledger_adds_up()
+
+
+def test_each_of_two_identical_answers_costs_its_price(account: Account, settings: Any) -> None:
+    settings.SMS_REPLY_PRICE = 250
+    sent(account, by=factories.pool())
+    arrive(answer("Oui"), answer("Oui"))
+    assert list(Transfer.objects.filter(verb="charge").values_list("amount", flat=True)) == [250, 250]
+    assert_ledger_adds_up()
+
+
+def test_answers_are_free_where_their_price_is_zero(account: Account, settings: Any) -> None:
+    settings.SMS_REPLY_PRICE = 0
+    sent(account, by=factories.pool())
+    assert arrive(answer()) == ["received"]
+    assert not Transfer.objects.filter(verb="charge").exists()
+
+
+def test_an_answer_that_nobodys_message_explains_costs_nobody_anything(account: Account) -> None:
+    assert arrive(answer()) == ["unmatched"]
+    assert balances(account) == FULL
+    assert not Owed.objects.exists()
+
+
+def test_an_answer_that_finds_no_credit_is_shown_and_owed_until_the_next_top_up(db: None) -> None:
+    account = factories.account(millis=1_000)
+    sent(account, by=factories.pool())
+    arrive(answer())
+    assert [row.text for row in queries.received(account, factories.owner(account))] == ["Merci"]
+    assert balances(account) == {"available": 0, "held": 0, "spent": 1_000}
+    assert owed.total(account) == 1_000
+    assert_ledger_adds_up()
+    factories.grant(account, 5_000)
+    assert balances(account) == {"available": 4_000, "held": 0, "spent": 2_000}
+    assert owed.total(account) == 0
+    assert_ledger_adds_up()
+
+
+def test_an_answer_whose_price_cannot_be_written_comes_again_with_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(account, by=factories.pool())
+    before = balances(account)
+
+    def die(*_args: Any, **_named: Any) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "charge", die)
+        assert arrive(answer()) == [""]
+    assert not ReceivedMessage.objects.exists()
+    assert arrive(now=LATER + timedelta(hours=2)) == ["received"]
+    assert before["available"] - balances(account)["available"] == 1_000
+    assert ReceivedMessage.objects.count() == 1
 
 
 def test_what_one_member_has_read_is_unread_for_another(account: Account) -> None:

@@ -226,6 +226,12 @@ def test_a_megabyte_of_nonsense_is_answered_with_a_reason(raw: str) -> None:
     assert len(result.wrong) == 1
 
 
+def test_two_numbers_with_a_megabyte_of_spaces_between_them_are_read() -> None:
+    # Time with the square of the spaces would be a day.
+    result = parse_recipients("0612345678" + " " * 1_000_000 + "(+33698765432", "FR")
+    assert numbers(result) == ["+33612345678", "+33698765432"]
+
+
 def test_one_number_is_read_alone() -> None:
     assert parse_recipient("06 12 34 56 78", "FR") == Recipient("+33612345678", "FR", "06 12 34 56 78")
     wrong = parse_recipient("+33612345678 +33698765432", "FR")

@@ -8,9 +8,9 @@ import pytest
 
 from compose import dispatch
 from compose.gateways.base import Accepted, Outcome, OutcomeUnknown, Outgoing, Rejected
-from compose.models import GatewayEvent, Message
+from compose.models import GatewayEvent, Message, Transition
 from compose.services import store_events
-from credits.models import Account
+from credits.models import Account, Transfer
 from inbox import services
 from tests import factories
 from tests.events import LATER, about, arrive, report, sent
@@ -50,15 +50,16 @@ REPORTS = [
     ("undelivered", "absent", State.UNDELIVERED, "absent"),
     ("undelivered", "", State.UNDELIVERED, "unknown"),
     ("undelivered", "the word of a gateway that is much too long to be one of ours", State.UNDELIVERED, "unknown"),
-    ("rejected", "", State.UNDELIVERED, "rejected"),
+    ("undelivered", "rejected", State.UNDELIVERED, "unknown"),
     ("blocked", "", State.UNDELIVERED, "blocked"),
+    ("blocked", "rejected", State.UNDELIVERED, "blocked"),
     ("blocked", "spam", State.UNDELIVERED, "spam"),
     ("expired", "memory_full", State.EXPIRED, "memory_full"),
 ]
 
 
 @pytest.mark.parametrize(("status", "reason", "state", "kept"), REPORTS)
-def test_a_report_ends_a_message_and_moves_no_credit(
+def test_a_report_of_what_the_operator_took_ends_a_message_and_moves_no_credit(
     account: Account, status: str, reason: str, state: str, kept: str
 ) -> None:
     message = sent(account)
@@ -66,7 +67,93 @@ def test_a_report_ends_a_message_and_moves_no_credit(
     assert_message(message, state, kept)
     assert message.final_at == LATER
     assert [row.state for row in message.transitions.order_by("pk")] == ["sending", "accepted", state]
+    assert (message.refunded_by, message.cost) == (None, message.price)
     assert balances(account) == SPENT
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [("", "rejected"), ("invalid_recipient", "invalid_recipient"), ("spam", "spam"), ("x", "rejected")],
+)
+def test_what_the_operator_never_took_costs_nothing(account: Account, reason: str, kept: str) -> None:
+    message = sent(account)
+    assert arrive(about(message, "rejected", reason=reason)) == ["applied"]
+    assert_message(message, State.UNDELIVERED, kept, final_at=LATER)
+    assert message.refunded_by is not None
+    assert (message.refunded_by.verb, message.refunded_by.amount) == ("refund", message.price)
+    assert (message.refunded_by.cause_kind, message.refunded_by.cause_key) == ("message", str(message.pk))
+    assert message.hold_ended_by is not None
+    assert message.hold_ended_by.verb == "capture"
+    assert message.cost == 0
+    assert balances(account) == FULL
+
+
+def test_of_a_submission_only_the_refused_message_is_given_back(account: Account) -> None:
+    submission = factories.submission(account, to=3)
+    dispatch.dispatch_due(clock=at(NOON))
+    first, second, third = submission.messages.order_by("pk")
+    arrive(about(first, "delivered"), about(second, "rejected"), about(third, "undelivered"))
+    assert_message(second, State.UNDELIVERED, "rejected")
+    assert [row.cost for row in submission.messages.order_by("pk")] == [1_000, 0, 1_000]
+    assert balances(account) == {"available": 98_000, "held": 0, "spent": 2_000}
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        ("rejected", "rejected"),
+        ("accepted", "rejected"),
+        ("rejected", "accepted"),
+        ("rejected", "delivered"),
+        ("rejected", "undelivered", "expired", "rejected"),
+    ],
+    ids=" then ".join,
+)
+def test_a_refused_message_is_given_back_once_whatever_comes_before_or_after(
+    account: Account, statuses: tuple[str, ...]
+) -> None:
+    message = sent(account)
+    results = arrive(*(about(message, status) for status in statuses))
+    assert sorted(results) == ["applied"] + ["no_change"] * (len(statuses) - 1)
+    assert_message(message, State.UNDELIVERED, "rejected")
+    assert Transfer.objects.filter(verb="refund").count() == 1
+    assert balances(account) == FULL
+
+
+@pytest.mark.parametrize("first", ["delivered", "undelivered", "expired", "blocked"])
+def test_a_message_that_the_operator_took_is_not_given_back_by_a_later_word(account: Account, first: str) -> None:
+    message = sent(account)
+    assert arrive(about(message, first), about(message, "rejected")) == ["applied", "no_change"]
+    message.refresh_from_db()
+    assert (message.refunded_by, message.cost) == (None, message.price)
+    assert balances(account) == SPENT
+    factories.assert_ledger_adds_up()
+
+
+def test_a_refusal_days_later_is_still_given_back(account: Account) -> None:
+    message = sent(account)
+    assert arrive(about(message, "rejected"), now=NOON + timedelta(days=30)) == ["applied"]
+    assert_message(message, State.UNDELIVERED, "rejected")
+    assert balances(account) == FULL
+
+
+def test_a_refund_that_cannot_be_written_leaves_the_message_and_the_report_as_they_were(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state and the credits move together: after the refund, before the state is stored, the process dies."""
+    message = sent(account)
+
+    def die(*_args: Any, **_named: Any) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transition.objects, "create", die)
+        assert arrive(about(message, "rejected")) == [""]
+    assert_message(message, State.ACCEPTED)
+    assert balances(account) == SPENT
+    assert arrive(now=LATER + timedelta(hours=2)) == ["applied"]
+    assert_message(message, State.UNDELIVERED, "rejected")
+    assert balances(account) == FULL
 
 
 @pytest.mark.parametrize("status", ["accepted", "unknown", "a word that nobody knows"])
@@ -170,6 +257,18 @@ def test_a_report_resolves_an_unconfirmed_message_which_is_then_paid(
     assert balances(account) == SPENT
 
 
+def test_an_unconfirmed_message_that_the_operator_never_took_is_released(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    message = doubtful(account, gateway)
+    said = {"reference": "late", "message_id": str(message.pk)}
+    assert arrive(report("rejected", **said), report("delivered", **said)) == ["applied", "no_change"]
+    assert_message(message, State.UNDELIVERED, "rejected", gateway_ref="late", refunded_by=None)
+    assert message.hold_ended_by is not None
+    assert (message.hold_ended_by.verb, message.cost) == ("release", 0)
+    assert balances(account) == FULL
+
+
 def test_an_answer_that_comes_after_the_report_that_resolved_the_message_changes_nothing(
     account: Account, gateway: ScriptedGateway
 ) -> None:
@@ -195,15 +294,22 @@ def test_a_report_after_the_credits_were_given_back_changes_nothing(account: Acc
     assert balances(account) == FULL
 
 
-def test_reports_applied_by_several_workers_at_once_change_a_message_once(fresh_database: FreshDatabase) -> None:
+@pytest.mark.parametrize(
+    ("status", "state", "reason", "available"),
+    [("delivered", State.DELIVERED, "", 90_000), ("rejected", State.UNDELIVERED, "rejected", 100_000)],
+)
+def test_reports_applied_by_several_workers_at_once_change_a_message_once(
+    fresh_database: FreshDatabase, status: str, state: str, reason: str, available: int
+) -> None:
     account = factories.account()
     messages = [sent(account, to=f"06123456{number}") for number in range(70, 80)]
-    reports = [about(message, "delivered") for message in messages for _time in range(2)]
+    reports = [about(message, status) for message in messages for _time in range(2)]
     store_events("default", reports, now=LATER)
     results = at_once([lambda: services.apply_waiting(clock=at(LATER))] * 4)
     # What one worker skipped because another held it is there at the next look.
     results.append(services.apply_waiting(clock=at(LATER)))
     assert sum(results) == len(reports)
     for message in messages:
-        assert message.transitions.filter(state="delivered").count() == 1
-        assert_message(message, State.DELIVERED)
+        assert message.transitions.filter(state=state).count() == 1
+        assert_message(message, state, reason)
+    assert balances(account)["available"] == available

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from compose.schedule import (
     DEFAULT_WINDOW,
+    NEXT_REASONS,
     REASONS,
     CommercialWindow,
     DateOutOfReach,
@@ -192,6 +193,24 @@ def test_the_national_day_is_given_as_the_reason() -> None:
     assert departure.reason == REASONS["holiday"]
 
 
+@pytest.mark.parametrize(
+    ("at", "codes"),
+    [
+        ("2026-11-28T21:00", "late sunday"),
+        ("2026-12-24T21:00", "late holiday"),
+        ("2027-12-31T21:00", "late holiday sunday"),
+        ("2026-05-24T10:00", "sunday holiday"),
+        ("2026-11-22T10:00", "sunday"),
+        ("2026-11-24T21:00", "late"),
+    ],
+)
+def test_the_reason_says_why_it_is_not_the_next_day_either(at: str, codes: str) -> None:
+    departure = leave(paris(at))
+    first, *later = codes.split()
+    assert departure.code == codes
+    assert str(departure.reason) == " ".join([str(REASONS[first]), *(str(NEXT_REASONS[code]) for code in later)])
+
+
 def test_the_extra_holidays_of_alsace_moselle_do_not_close_the_window() -> None:
     assert not leave(paris("2026-12-26T10:00")).postponed
 
@@ -286,7 +305,7 @@ def test_a_moment_without_a_time_zone_is_refused() -> None:
 
 def test_every_reason_is_a_sentence() -> None:
     with translation.override("en"):
-        assert all(str(reason).endswith(".") for reason in REASONS.values())
+        assert all(str(reason).endswith(".") for reason in [*REASONS.values(), *NEXT_REASONS.values()])
 
 
 @untimed

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from compose import dispatch
@@ -13,6 +15,7 @@ from compose.gateways.base import Accepted, InvalidRecipient, Outcome, Outgoing
 from compose.models import Message
 from credits.models import Account
 from tests import factories
+from tests.events import about, arrive
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import Element, browser_of, read, sentence
 
@@ -204,6 +207,51 @@ def test_what_was_given_back_does_not_look_paid(account: Account, browser: Clien
     assert [row.cost for row in sent.messages.order_by("pk")] == [1_000, 1_000, 0]
 
 
+def test_what_the_operator_never_took_is_given_back_on_every_page(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=3)
+    with scripted_gateway():
+        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        first, refused, _third = sent.messages.order_by("pk")
+        arrive(about(first, "undelivered"), about(refused, "rejected"))
+    page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
+    assert price_on_the_rows(page) == ["1", "0", "1"]
+    assert "Price2 credits Credits held: 3. Given back: 1." in facts(page)
+    assert price_on_the_rows(read(browser.get("/sent/"))) == ["1", "0", "1"]
+    page = read(browser.get(reverse("message", kwargs={"pk": refused.pk})))
+    assert "this message costs nothing" in facts(page)
+    assert "The operator refused the message. Its price was given back." in sentence(page)
+    assert ledger_lines(page)[-1] == ["Refund Spent →to available", "1"]
+    assert page.one(id="balance").text == "98 credits"
+    paid = read(browser.get(reverse("message", kwargs={"pk": first.pk})))
+    assert "costs nothing" not in facts(paid)
+    assert "Refund" not in paid.one(id="ledger").text
+    # The statement leads from the line back to the message.
+    row = next(row for row in read(browser.get("/credits/")).one("main").all("tr") if "Refund" in row.text)
+    assert reverse("message", kwargs={"pk": refused.pk}) in [link.attributes["href"] for link in row.all("a")]
+
+
+def test_a_message_with_its_refund_asks_the_database_as_often_as_one_without(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=2)
+    with scripted_gateway():
+        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        taken, refused = sent.messages.order_by("pk")
+        arrive(about(taken, "undelivered"), about(refused, "rejected"))
+    asked = []
+    for one in (taken, refused):
+        address = reverse("message", kwargs={"pk": one.pk})
+        browser.get(address)
+        with CaptureQueriesContext(connection) as caught:
+            assert browser.get(address).status_code == 200
+        asked.append(len(caught))
+    assert asked[0] == asked[1]
+
+
+def ledger_lines(page: Element) -> list[list[str]]:
+    """What the ledger's lines on the page of a message or submission say, without their dates."""
+    lines = page.one(id="ledger").one("tbody").all("tr")
+    return [[cell.text for cell in line.all("td")[1:]] for line in lines]
+
+
 def test_each_ledger_line_says_from_which_book_to_which(account: Account, browser: Client) -> None:
     sent = factories.message(account)
     with scripted_gateway():
@@ -212,8 +260,7 @@ def test_each_ledger_line_says_from_which_book_to_which(account: Account, browse
         reverse("message", kwargs={"pk": sent.pk}),
         reverse("submission", kwargs={"pk": sent.submission_id}),
     ):
-        lines = read(browser.get(address)).one(id="ledger").one("tbody").all("tr")
-        assert [[cell.text for cell in line.all("td")[1:]] for line in lines] == [
+        assert ledger_lines(read(browser.get(address))) == [
             ["Held for sending Available →to held", "1"],
             ["Sent Held →to spent", "1"],
         ]

@@ -77,7 +77,17 @@ def test_an_installation_whose_letters_reach_nobody_is_warned(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["SMSMANAGER_MODE", "SMSMANAGER_GATEWAY", "SMSMANAGER_DEBUG", "SMSMANAGER_VALIDITY_HOURS"]
+    "name",
+    [
+        "SMSMANAGER_MODE",
+        "SMSMANAGER_GATEWAY",
+        "SMSMANAGER_DEBUG",
+        "SMSMANAGER_VALIDITY_HOURS",
+        "SMSMANAGER_REPLY_PRICE",
+        "SMSMANAGER_TWINS",
+        "SMSMANAGER_COMMERCIAL_WINDOW",
+        "SMSMANAGER_COMMERCIAL_WINDOWS",
+    ],
 )
 def test_a_variable_that_makes_no_sense_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
     done = check(tmp_path, **{name: "two days"})
@@ -85,6 +95,14 @@ def test_a_variable_that_makes_no_sense_is_refused_in_one_sentence(tmp_path: Pat
     (said,) = done.stderr.splitlines()
     assert said.startswith(f"{name} must be ")
     assert "'two days'" in said
+
+
+def test_a_twin_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path) -> None:
+    done = check(tmp_path, SMSMANAGER_TWINS='{"→": "➔", "☎": "Tel"}')
+    assert done.returncode == 1
+    assert "smsmanager.E020" in done.stderr
+    assert "SMSMANAGER_TWINS: The twin '➔' of '→' is not in the GSM alphabet." in done.stderr
+    assert check(tmp_path, SMSMANAGER_TWINS='{"☎": "Tel"}').returncode == 0
 
 
 def test_the_embedded_mode_needs_no_setting_at_all(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Words that follow the reader's language where a catalogue alone cannot decide them."""
 
 import pytest
+from django.template import Context, Template
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from smsmanager.templatetags.sms import city
+from smsmanager.templatetags.sms import city, whole
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,18 @@ def test_a_time_zone_is_named_by_its_city_in_the_language() -> None:
         assert city("Europe/London") == "Londres"
     with translation.override("en"):
         assert city("Europe/London") == "London"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("fr", ["1 destinataire", "10\xa0000 destinataires"]), ("en", ["1 recipient", "10,000 recipients"])],
+)
+def test_a_number_in_a_sentence_has_its_digits_in_groups(language: str, words: list[str]) -> None:
+    template = Template(
+        "{% load i18n sms %}{% blocktranslate trimmed count counter=number|whole %}<b>{{ counter }}</b> recipient"
+        "{% plural %}<b>{{ counter }}</b> recipients{% endblocktranslate %}"
+    )
+    with translation.override(language):
+        said = [template.render(Context({"number": number})) for number in (1, 10_000)]
+    assert [one.replace("<b>", "").replace("</b>", "") for one in said] == words
+    assert whole(10_000) == 10_000

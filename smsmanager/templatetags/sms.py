@@ -1,11 +1,15 @@
 """How amounts, numbers and countries are written on the pages."""
 
+from decimal import Decimal
 from functools import lru_cache
 
 import phonenumbers
 from babel.dates import get_timezone_location
+from babel.numbers import format_currency
 from django import template
+from django.conf import settings
 from django.forms import BaseForm
+from django.utils.formats import number_format
 from django.utils.translation import get_language
 
 from credits import regions
@@ -24,6 +28,25 @@ def plain_credits(millis: int | None) -> str:
 def signed_credits(millis: int) -> str:
     """`{{ millis|signed_credits }}`: 12000 is "+12"."""
     return format_credits(millis, signed=True)
+
+
+class _Whole(int):
+    """A number that sentences can agree with, and that stands in them with its digits in groups."""
+
+    def __str__(self) -> str:
+        return str(number_format(int(self), use_l10n=True, force_grouping=True))
+
+
+@register.filter
+def whole(number: int) -> int:
+    """`{{ count|whole }}`, also of a `{% blocktranslate count %}`: 10000 is "10 000" or "10,000"."""
+    return _Whole(number)
+
+
+@register.filter
+def money(price: Decimal) -> str:
+    """`{{ price|money }}`: a price in the currency of the installation: "12,00 €"."""
+    return format_currency(price, settings.SMS_CURRENCY, locale=(get_language() or "en").split("-")[0])
 
 
 @register.filter

@@ -7,7 +7,7 @@ import platform
 
 import django
 
-NAMES = ("segments", "numbers", "pages")
+NAMES = ("segments", "numbers", "pages", "keys", "paste", "ledger")
 
 
 def main() -> None:

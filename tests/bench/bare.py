@@ -12,7 +12,7 @@ from django.middleware.csrf import get_token
 from django.template import Context, Engine
 from django.utils import timezone
 
-from compose import queries, services
+from compose import services
 from compose.forms import ComposeForm
 from compose.models import MessageClass
 from compose.numbers import Recipient
@@ -92,9 +92,8 @@ def verbs(request: HttpRequest) -> HttpResponse:
         deferred_to=None,
         request_key=uuid.uuid4(),
     )
-    queries.quote(plan(draft, now=now), duplicates=0)
-    submission, _new = services.submit(draft, now=now)
-    request.session["just_sent"] = submission.pk
+    submission, _new = services.submit(draft, now=now, planned=plan(draft, now=now))
+    request.session["after_sending"] = {"submission": submission.pk}
     return HttpResponse(status=204)
 
 

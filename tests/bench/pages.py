@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from django.test.utils import override_settings, setup_databases, setup_test_environment, teardown_databases
+from django.test.utils import override_settings, setup_databases, teardown_databases
 
 from compose.models import Submission
 from credits.models import Member
@@ -29,9 +29,11 @@ FIRST_SUBMISSION = 7_000_000_001
 @contextmanager
 def server() -> Iterator[None]:
     """A migrated database and a broker of their own; both are gone afterwards."""
-    setup_test_environment(debug=False)
-    # As in production: each request of the tests looks for static files anew.
-    with override_settings(ROOT_URLCONF="tests.bench.urls", WHITENOISE_AUTOREFRESH=False):
+    # As in production: each request of the tests looks for static files anew, and Django's test environment copies
+    # the context of each template that is rendered.
+    with override_settings(
+        ROOT_URLCONF="tests.bench.urls", WHITENOISE_AUTOREFRESH=False, ALLOWED_HOSTS=["testserver"], DEBUG=False
+    ):
         made = setup_databases(verbosity=0, interactive=False)
         try:
             with broker():

@@ -43,7 +43,19 @@ def sign_in(page: Page, running: Running, name: str = "claire") -> None:
     page.locator("[name=username]").fill(name)
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("main button[type=submit], form button[type=submit]").last.click()
-    expect(page.locator("[name=recipients]")).to_be_visible()
+    expect(page.locator("#id_recipients")).to_be_visible()
+
+
+def type_recipients(page: Page, numbers: str) -> None:
+    """Type into the field of the recipients, which is one of chips as soon as its script runs, and leave it."""
+    expect(page.locator("[data-chips]")).to_be_visible()
+    page.locator("#id_recipients").fill(numbers)
+    page.locator("#id_recipients").blur()
+
+
+def posted_recipients(page: Page) -> list[str]:
+    """What the form would post as its recipients, line by line."""
+    return page.locator("[name=recipients]").input_value().splitlines()
 
 
 def balance(page: Page) -> str:

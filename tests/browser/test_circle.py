@@ -6,7 +6,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.installation import WORDS, assert_not_reloaded, balance, mark, reload_until, sign_in
+from tests.browser.installation import (
+    WORDS,
+    assert_not_reloaded,
+    balance,
+    mark,
+    reload_until,
+    sign_in,
+    type_recipients,
+)
 from tests.fixtures.instances import Running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -32,13 +40,13 @@ def test_a_message_from_the_short_number_is_delivered_answered_and_paid(
     expect(page.locator("[name=sender] option:checked")).to_have_text(words["pool"])
     before = credits_of(balance(page))
 
-    page.locator("[name=recipients]").fill(recipient)
+    type_recipients(page, recipient)
     page.locator("[name=text]").fill("Bonjour [test] à 5 €")
     page.locator("[name=not_commercial]").check()
     page.locator("summary", has_text=words["advanced"]).click()
     expect(page.locator("[name=when][value=now]")).to_be_checked()
     expect(page.locator("[name=message_class][value=standard]")).to_be_checked()
-    page.get_by_role("button", name=words["send"]).click()
+    page.locator("button[value=send]").click()
 
     page.wait_for_url("**/sent/submission/*/")
     mark(page)
@@ -84,7 +92,7 @@ def test_a_deferred_flash_message_waits_among_the_scheduled_ones_until_it_is_can
     before = credits_of(balance(page))
     moment = datetime.now(PARIS) + timedelta(days=3)
     page.locator("[name=sender]").select_option(label="BoulMartin")
-    page.locator("[name=recipients]").fill("0612770031, 06 12 77 00 32")
+    type_recipients(page, "0612770031, 06 12 77 00 32")
     page.locator("[name=text]").fill("Portes ouvertes")
     page.locator("summary", has_text=words["advanced"]).click()
     page.get_by_label(words["later"]).check()
@@ -93,7 +101,7 @@ def test_a_deferred_flash_message_waits_among_the_scheduled_ones_until_it_is_can
     page.locator("[name=message_class][value=flash]").check()
     # A commercial message from a name carries the clause, and the preview shows it.
     expect(page.locator("main")).to_contain_text("STOP:36111")
-    page.get_by_role("button", name=words["send"]).click()
+    page.locator("button[value=send]").click()
     page.wait_for_url("**/sent/submission/*/")
     submission = page.url
     expect(page.locator("main")).to_contain_text("STOP:36111")
@@ -113,22 +121,24 @@ def test_a_deferred_flash_message_waits_among_the_scheduled_ones_until_it_is_can
 def test_a_wrong_number_is_explained_and_all_that_was_typed_is_kept(
     page: Page, running: Running, locale: str, page_errors: list[str]
 ) -> None:
-    words = WORDS[locale]
     sign_in(page, running)
     before = balance(page)
-    page.locator("[name=recipients]").fill("0112345678, 0612770041")
+    type_recipients(page, "0112345678, 0612770041")
     page.locator("[name=text]").fill("Texte à garder")
-    page.get_by_role("button", name=words["send"]).click()
-    expect(page.locator("[role=alert]").first).to_contain_text("0112345678")
-    expect(page.locator("[name=recipients]")).to_have_value("0112345678, 0612770041")
+    page.locator("button[value=send]").click()
+    expect(page.locator("[role=alert]").first).to_be_visible()
+    # Both are there, each with what the server found: the wrong one as typed, with the reason.
+    expect(page.locator("[name=recipients]")).to_have_value("0112345678\n+33612770041")
+    expect(page.locator("[data-chips-list] [data-state=wrong]")).to_contain_text("0112345678")
     expect(page.locator("[name=text]")).to_have_value("Texte à garder")
     assert balance(page) == before
     # The browser notes the status 422 of the answer as an error: that one is meant.
     assert all("422" in error for error in page_errors), page_errors
     page_errors.clear()
     # What is being corrected is no longer called wrong.
-    expect(page.locator("#id_recipients_error")).to_have_count(1)
-    page.locator("[name=recipients]").fill("0612770041")
+    expect(page.locator("#errors a[href='#id_recipients']")).to_have_count(1)
+    page.locator("[data-state=wrong] [data-chip-remove]").click()
+    expect(page.locator("[name=recipients]")).to_have_value("+33612770041")
     expect(page.locator("#errors, #id_recipients_error, .is-invalid, [aria-invalid]")).to_have_count(0)
 
 
@@ -153,19 +163,19 @@ def test_the_circle_needs_no_javascript(browser: Browser, running: Running) -> N
 
 def test_what_was_typed_survives_a_closed_tab(page: Page, running: Running) -> None:
     sign_in(page, running)
-    page.locator("[name=recipients]").fill("06 12 77 00 61")
+    type_recipients(page, "06 12 77 00 61")
     page.locator("[name=text]").fill("Brouillon à retrouver")
     page.locator("[name=text]").blur()
     again = page.context.new_page()
     page.close()
     again.goto(f"{running.url}/")
     expect(again.locator("[name=text]")).to_have_value("Brouillon à retrouver")
-    expect(again.locator("[name=recipients]")).to_have_value("06 12 77 00 61")
+    expect(again.locator("[name=recipients]")).to_have_value("+33612770061")
 
 
 def test_a_page_that_follows_leaves_the_focus_and_what_is_open_where_they_are(page: Page, running: Running) -> None:
     sign_in(page, running)
-    page.locator("[name=recipients]").fill("06 12 77 00 81, 06 12 77 00 82")
+    type_recipients(page, "06 12 77 00 81, 06 12 77 00 82")
     page.locator("[name=text]").fill("Suivi")
     page.locator("[name=not_commercial]").check()
     page.locator("button[value=send]").click()
@@ -200,7 +210,7 @@ def test_a_damaged_draft_and_a_full_storage_stop_nothing(page: Page, running: Ru
 def test_an_answer_does_not_take_the_place_of_a_draft(page: Page, running: Running) -> None:
     sign_in(page, running)
     recipients, text = page.locator("[name=recipients]"), page.locator("[name=text]")
-    recipients.fill("06 12 77 00 91")
+    type_recipients(page, "06 12 77 00 91")
     text.fill("Le brouillon")
     page.goto(f"{running.url}/?to=%2B33612770092")
     expect(recipients).to_have_value("+33612770092")
@@ -221,7 +231,7 @@ def test_an_answer_does_not_take_the_place_of_a_draft(page: Page, running: Runni
 def test_a_double_click_on_send_sends_once(page: Page, running: Running) -> None:
     sign_in(page, running)
     before = credits_of(balance(page))
-    page.locator("[name=recipients]").fill("06 12 77 00 71")
+    type_recipients(page, "06 12 77 00 71")
     page.locator("[name=text]").fill("Une seule fois")
     page.locator("[name=not_commercial]").check()
     page.locator("button[value=send]").dblclick()

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.installation import sign_in
+from tests.browser.installation import sign_in, type_recipients
 from tests.fixtures.browsers import listen
 from tests.fixtures.instances import Running
 
@@ -21,10 +21,18 @@ PAGES = [
     "/sent/submission/1/",
     "/sent/submission/2/",
     "/scheduled/",
+    "/stop-list/",
+    "/stop-list/add/",
+    "/stop-list/1/take-off/",
     "/senders/",
     "/senders/new/",
     "/credits/",
+    "/credits/?q=nothing-is-called-so",
+    "/credits/?since=2026-02-01&until=2026-01-01",
+    "/credits/add/",
+    "/credits/rates/?q=33",
     "/account/me/",
+    "/account/settings/",
     "/password/",
     "/sent/?q=nothing-is-called-so",
     "/not-there/",
@@ -89,7 +97,7 @@ def test_the_compose_page_has_no_violation_with_errors_options_and_a_preview(
     sign_in(page, running)
     page.locator("[name=sender]").select_option(label="BoulMartin")
     page.locator("[name=text]").fill("Œufs « frais » 😀 " * 12)
-    page.locator("[name=recipients]").fill("0112345678")
+    type_recipients(page, "0112345678")
     page.locator("details.advanced summary, details summary", has_text="Options avancées").click()
     problems = violations(page) + too_wide(page)
     page.locator("button[value=send]").click()

@@ -44,6 +44,10 @@ def generated_texts(count: int) -> list[str]:
         for pair, filler in (("€", "a"), ("😀", "中")):
             texts.append(filler * length + pair + filler * length)
             texts.append(pair * length)
+    # All parts end one unit short.
+    for filler, pair, each in (("a", "€", 153), ("中", "\U0010ffff", 67)):
+        text = filler * (each - 1) + (pair + filler * (each - 3)) * (MAX_PARTS - 1)
+        texts += [text + filler, text + pair]
     texts += [
         "a" * 153 * MAX_PARTS,
         "a" * (153 * MAX_PARTS + 1),

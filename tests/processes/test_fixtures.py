@@ -45,6 +45,14 @@ def test_a_fresh_database_is_shared_by_threads_and_processes_and_by_no_other_tes
     assert people() == {name, "thread", "process"}
 
 
+@pytest.mark.browser
+def test_a_database_is_copied_while_a_browser_runs(
+    django_db_setup: None, browser: Browser, fresh_database: FreshDatabase
+) -> None:
+    assert browser.is_connected()
+    assert people() == set()
+
+
 @pytest.mark.django_db
 def test_the_common_database_is_back_after_a_fresh_one() -> None:
     assert "fresh" not in connection.settings_dict["NAME"]

@@ -12,6 +12,7 @@ django.setup()
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from smsmanager.demo import PASSWORD  # noqa: E402
+from tests.browser.installation import type_recipients  # noqa: E402
 from tests.fixtures.instances import Running, installation  # noqa: E402
 from tests.tooling import tools  # noqa: E402
 
@@ -32,14 +33,14 @@ def sign_in(browser: Browser, running: Running, *, width: int, height: int, them
     page.locator("[name=username]").fill("claire")
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("form button[type=submit]").last.click()
-    page.locator("[name=recipients]").wait_for()
+    page.locator("#id_recipients").wait_for()
     return page
 
 
 def write(page: Page) -> None:
     """Fill the form in and wait for its price."""
     page.locator("[name=sender]").select_option(label="BoulMartin")
-    page.locator("[name=recipients]").fill("06 12 34 00 11, +33 6 12 34 00 12")
+    type_recipients(page, "06 12 34 00 11, +33 6 12 34 00 12")
     with page.expect_response("**/quote/"):
         page.locator("[name=text]").fill(TEXT)
     page.wait_for_load_state("networkidle")
