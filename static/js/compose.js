@@ -77,6 +77,8 @@ form.addEventListener("change", (event) => {
 });
 
 restore();
+// What was typed before this script listened.
+if (words.bound !== "true") save();
 showMoment();
 show();
 // The server's answer has the price already, and with JavaScript it comes by itself.

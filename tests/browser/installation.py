@@ -37,13 +37,19 @@ WORDS = {
 }
 
 
-def sign_in(page: Page, running: Running, name: str = "claire") -> None:
-    """Sign in with the demonstration's password, from the landing page."""
+def sign_in(page: Page, running: Running, name: str = "claire", *, chips: bool = True) -> None:
+    """Sign in with the demonstration's password, from the landing page.
+
+    `chips` is False where the recipients are a plain field: for a reader, and without scripts.
+    """
     page.goto(f"{running.url}/")
     page.locator("[name=username]").fill(name)
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("main button[type=submit], form button[type=submit]").last.click()
     expect(page.locator("#id_recipients")).to_be_visible()
+    if chips:
+        # The last script of the page has run: what is typed from now on is heard.
+        expect(page.locator("[data-chips]")).to_be_visible()
 
 
 def type_recipients(page: Page, numbers: str) -> None:
@@ -51,11 +57,6 @@ def type_recipients(page: Page, numbers: str) -> None:
     expect(page.locator("[data-chips]")).to_be_visible()
     page.locator("#id_recipients").fill(numbers)
     page.locator("#id_recipients").blur()
-
-
-def posted_recipients(page: Page) -> list[str]:
-    """What the form would post as its recipients, line by line."""
-    return page.locator("[name=recipients]").input_value().splitlines()
 
 
 def balance(page: Page) -> str:

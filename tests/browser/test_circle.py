@@ -146,7 +146,7 @@ def test_the_circle_needs_no_javascript(browser: Browser, running: Running) -> N
     words = WORDS["fr-FR"]
     context = browser.new_context(locale="fr-FR", java_script_enabled=False)
     page = context.new_page()
-    sign_in(page, running)
+    sign_in(page, running, chips=False)
     page.locator("[name=recipients]").fill("06 12 77 00 51")
     page.locator("[name=text]").fill("Sans script")
     page.locator("[name=not_commercial]").check()

@@ -376,7 +376,7 @@ def test_without_a_script_what_was_written_survives_an_ended_session(
     browser: Browser, running: Running, locale: str
 ) -> None:
     with without_script(browser, locale) as page:
-        sign_in(page, running)
+        sign_in(page, running, chips=False)
         page.locator("[name=recipients]").fill("06 12 77 01 62\n0142685300")
         page.locator("[name=text]").fill("Session\n« perdue » ")
         page.locator("[name=not_commercial]").check()
@@ -547,7 +547,7 @@ def test_enter_in_the_date_sends_and_replaces_nothing(page: Page, running: Runni
 @LANGUAGES
 def test_without_a_script_each_button_does_its_work(browser: Browser, running: Running, locale: str) -> None:
     with without_script(browser, locale) as page:
-        sign_in(page, running)
+        sign_in(page, running, chips=False)
         page.locator("[name=recipients]").fill("06 12 77 02 01, 06 12 77 02 02")
         page.locator("[name=text]").fill(TYPED)
         page.locator("[name=not_commercial]").check()
