@@ -47,6 +47,7 @@ def sign_in(page: Page, running: Running, name: str = "claire", *, chips: bool =
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("main button[type=submit], form button[type=submit]").last.click()
     expect(page.locator("#id_recipients")).to_be_visible()
+    page.wait_for_load_state()
     if chips:
         # The last script of the page has run: what is typed from now on is heard.
         expect(page.locator("[data-chips]")).to_be_visible()
@@ -68,6 +69,8 @@ def reload_until(page: Page, look: Callable[[], bool], otherwise: str) -> None:
     """Load the page again until `look` says yes."""
 
     def again() -> bool:
+        # Chromium refuses to load a page again that is still on its way.
+        page.wait_for_load_state()
         page.reload()
         return look()
 

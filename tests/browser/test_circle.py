@@ -154,7 +154,7 @@ def test_the_circle_needs_no_javascript(browser: Browser, running: Running) -> N
     expect(page.locator("main")).to_contain_text("1 SMS")
     expect(page.locator("[name=text]")).to_have_value("Sans script")
     page.locator("button[value=send]").click()
-    assert "/sent/submission/" in page.url
+    page.wait_for_url("**/sent/submission/*/")
     reload_until(
         page, lambda: words["delivered"] in page.locator("main").inner_text(), "the message was never delivered"
     )
