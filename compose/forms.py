@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from compose import choices, text_notes, trial
 from compose.models import Message, MessageClass
-from compose.planning import FARTHEST, Draft, Plan, Refused, plan, stop_clause_for
+from compose.planning import FARTHEST, Draft, Plan, Refused, plan, says_nothing, stop_clause_for
 from compose.recipients import Recipients, TooManyRecipients, parse_recipients
 from compose.schedule import DateOutOfReach, LocalTimeDoesNotExist, resolve_local
 from compose.segments import normalise_newlines
@@ -153,7 +153,7 @@ class ComposeForm(forms.Form):
     def clean_text(self) -> str:
         # A browser posts line breaks as CR LF; the bill equals the counter, which sees LF.
         text = normalise_newlines(self.cleaned_data["text"])
-        if not text.strip():
+        if says_nothing(text):
             raise forms.ValidationError(_("Write a message: it is empty or holds only spaces."))
         return text
 

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from compose.models import E164, Message, OptOut
+from compose.searching import holds
 from credits.models import Account
 
 # How many numbers one query asks about: below what SQLite takes as parameters (32 766).
@@ -21,8 +22,6 @@ _ASKED_AT_ONCE = 10_000
 _READ_FROM = 1_000
 _ADDED_AT_ONCE = 1_000
 _IS_E164 = re.compile(E164)
-# What a person types who looks for a number.
-_LOOKS_LIKE_A_NUMBER = re.compile(r"[\d\s+().-]+")
 
 
 def opted_out(account_id: int, numbers: Collection[str]) -> set[str]:
@@ -102,10 +101,5 @@ def listed(account: Account, text: str = "") -> QuerySet[OptOut]:
     """The numbers on the account's list, those whose number or note holds `text`; each with who added it."""
     rows = OptOut.objects.filter(account=account, removed_at=None).select_related("created_by")
     if text:
-        found = Q(note__icontains=text)
-        # 06… is how a French number is typed; +336… is how it is kept.
-        digits = re.sub(r"\D", "", text).removeprefix("00").lstrip("0")
-        if digits and _LOOKS_LIKE_A_NUMBER.fullmatch(text):
-            found |= Q(number__contains=digits)
-        rows = rows.filter(found)
+        rows = rows.filter(holds(text, words="note", number="number"))
     return rows

@@ -1,6 +1,5 @@
 """What the pages show of what goes out."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -8,11 +7,10 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from compose.models import Message, Submission, Transition
+from compose.searching import holds
 from credits.models import Account
 
 State = Message.State
-# What a person types who looks for a number.
-NUMBER = re.compile(r"[\d\s+().-]+")
 # In these states something more becomes of a message by itself.
 MOVING = (*Message.HELD, State.ACCEPTED)
 # How long after its departure a page still asks what became of a message: some never get a report.
@@ -27,12 +25,7 @@ def sent(account: Account, *, now: datetime, text: str = "", state: str = "") ->
     if state in State.values:
         rows = rows.filter(state=state)
     if text:
-        found = Q(submission__text__icontains=text)
-        # 06… is how a French number is typed; +336… is how it is kept.
-        digits = re.sub(r"\D", "", text).removeprefix("00").lstrip("0")
-        if digits and NUMBER.fullmatch(text):
-            found |= Q(recipient__contains=digits)
-        rows = rows.filter(found)
+        rows = rows.filter(holds(text, words="submission__text", number="recipient"))
     return rows.select_related("submission__sender", "hold_ended_by")
 
 

@@ -231,6 +231,12 @@ def test_the_check_button_says_price_and_balance_and_sends_nothing(account: Acco
     assert browser.post(HOME, page.form(HOME).typed(action="send")).status_code == 302
 
 
+def test_a_text_that_nobody_sees_is_named_beside_a_wrong_number(browser: Client) -> None:
+    page = read(browser.post(HOME, typed(browser, recipients="0112345678", text="\u200b\u2060 ")))
+    assert "fixed line" in page.error("recipients")
+    assert page.error("text") == "Write a message: it is empty or holds only spaces."
+
+
 def test_the_preview_and_the_counter_are_there_while_a_number_is_to_be_corrected(browser: Client) -> None:
     answer = browser.post(HOME, typed(browser, recipients="0112345678", text="a" * 161, action="check"))
     assert answer.status_code == 422
