@@ -10,20 +10,25 @@ the errors below say whether the message may have left, and that alone decides w
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 
 class GatewayError(Exception):
-    """What became of a message that was not accepted. `reason` is one of the words of compose/reasons.py."""
+    """What became of a message that was not accepted. `reason` is one of the words of compose/reasons.py.
+
+    `code` is the vendor's code when no table of the gateway has it: it is counted for the administrator.
+    """
 
     reason = "unknown"
 
-    def __init__(self, detail: str = "", *, reason: str | None = None) -> None:
+    def __init__(self, detail: str = "", *, reason: str | None = None, code: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        self.code = code
         if reason is not None:
             self.reason = reason
 
@@ -39,8 +44,8 @@ class Throttled(NotSent):
 
     reason = "throttled"
 
-    def __init__(self, detail: str = "", *, retry_after: float = 1.0) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str = "", *, retry_after: float = 1.0, code: str = "") -> None:
+        super().__init__(detail, code=code)
         self.retry_after = retry_after
 
 
@@ -106,13 +111,17 @@ Outcome = Accepted | GatewayError
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A delivery report. `status` is accepted, delivered, undelivered, expired, rejected, unknown or blocked."""
+    """A delivery report. `status` is accepted, delivered, undelivered, expired, rejected, unknown or blocked.
+
+    `message_id` is our own id where the vendor echoes it; `code` the vendor's code when no table has it.
+    """
 
     key: str
     reference: str
     message_id: str = ""
     status: str
     reason: str = ""
+    code: str = ""
     at: datetime
     raw: dict[str, Any] = field(default_factory=dict)
 
@@ -134,21 +143,74 @@ Event = Report | Received
 
 
 @dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request at a gateway's door: what a vendor says by calling us.
+
+    `url` is the whole address that was called, as the public sees it; `what` what follows the door in its path
+    ("report", say); names in `headers` are in lower case; `query` and `form` keep every value of a name, in order.
+    """
+
+    method: str
+    url: str
+    what: str
+    query: Mapping[str, Sequence[str]]
+    form: Mapping[str, Sequence[str]]
+    headers: Mapping[str, str]
+    body: bytes
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What a call says, and the answer that the vendor waits for once the events are stored."""
+
+    events: Sequence[Event] = ()
+    answer: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+
+
+class Forged(Exception):
+    """The call does not come from the vendor: its signature is missing or wrong. Nothing of it is kept."""
+
+
+class Unreadable(Exception):
+    """The call comes from the vendor, and is not understood. It is kept as it is and shown to the administrator."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a gateway can do; what it does not declare is refused before anything is sent."""
+    """What a gateway can do; what it does not declare is refused before anything is sent.
+
+    `polls`, `listens` and `called` say how reports and answers come: fetched, on a connection that one process holds,
+    or by calls at the gateway's door. `signs`: `parse` itself proves where a call comes from, so the door needs no key.
+    """
 
     classes: frozenset[str] = frozenset({"standard"})
     sender_kinds: frozenset[str] = frozenset({"alphanumeric"})
     reports: bool = False
     inbound: bool = False
     polls: bool = False
+    listens: bool = False
+    called: bool = False
+    signs: bool = False
     batch_size: int = 1
 
 
 class Gateway(ABC):
-    """One way for messages to leave. Made once a process from `OPTIONS`, used from several threads."""
+    """One way for messages to leave. Made once a process from `OPTIONS`, used from several threads.
+
+    A constructor connects to nothing. It raises ValueError or TypeError for options that make no sense, with a text
+    that names the option and never shows its value.
+    """
 
     capabilities: Capabilities
+    # The options that are secrets: they come from the environment and are shown nowhere.
+    SECRETS: ClassVar[frozenset[str]] = frozenset()
+    # Where the public reaches this gateway's door (ends with a slash), and the key that opens it. Set when the gateway
+    # is made, from the settings; "" where the installation was not told its public address.
+    door: str = ""
+    door_key: str = ""
 
     @abstractmethod
     def send(self, chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
@@ -164,3 +226,18 @@ class Gateway(ABC):
     def acknowledge(self, events: Sequence[Event]) -> None:
         """These events are stored: `poll` need not offer them again."""
         return
+
+    def parse(self, call: Call) -> Heard:
+        """What a call at our door says. Raises Forged and Unreadable; only for a gateway that declares `called`."""
+        raise Unreadable("this gateway is not called")
+
+    def door_to(self, what: str, **query: str) -> str:
+        """The address at which the vendor tells us `what`, for instance "report"; "" where we have no public address.
+
+        Values of `query` are escaped, so a vendor's placeholders are appended by the gateway itself.
+        """
+        if not self.door:
+            return ""
+        asked = {"key": self.door_key} if self.door_key else {}
+        asked |= query
+        return f"{self.door}{what}" + (f"?{urlencode(asked)}" if asked else "")
