@@ -33,12 +33,14 @@ SELECT line, SUM(moved), SUM(pointed) FROM (
     UNION ALL SELECT hold_ended_by_id, 0, price FROM compose_message WHERE hold_ended_by_id IS NOT NULL
 ) AS entries GROUP BY line HAVING SUM(moved) <> SUM(pointed) ORDER BY line LIMIT %s
 """
-# A message that points to a line of something else, or of the wrong kind for its state.
+# A message that points to a line of something else or of another account, or of the wrong kind for its state.
 STRAYS = """
 SELECT message.id, message.state, line.key
 FROM compose_message AS message
 JOIN credits_transfer AS line ON line.id = message.hold_ended_by_id
-WHERE line.cause_kind <> 'submission' OR line.cause_key <> CAST(message.submission_id AS varchar(64))
+JOIN credits_book AS book ON book.id = line.debit_id
+WHERE book.account_id <> message.account_id
+    OR line.cause_kind <> 'submission' OR line.cause_key <> CAST(message.submission_id AS varchar(64))
     OR line.verb NOT IN ('capture', 'release')
     OR (line.verb = 'release' AND message.state IN ('accepted', 'delivered'))
     OR (line.verb = 'capture' AND message.state IN ('failed', 'cancelled'))

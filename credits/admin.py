@@ -10,16 +10,19 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 import credits.admin_orders
 import credits.admin_rates  # noqa: F401  (registers packs and orders, and rates)
-from credits import causes, ledger, services
+from credits import admin_statement, causes, ledger, services
 from credits.admin_regions import RegionChoices
-from credits.amounts import format_credits
+from credits.amounts import agreeing, format_credits
 from credits.models import Account, Book, Member, Transfer
-from credits.readonly import ReadOnlyAdmin
+from credits.readonly import ReadOnlyAdmin, in_lines
 
 # Digits of the largest id that fits the column.
 LONGEST_ID = 18
@@ -37,7 +40,9 @@ class GrantForm(forms.Form):
         min_value=-MOST,
         max_value=MOST,
     )
-    reason = forms.CharField(label=_("Reason"), max_length=250)
+    reason = forms.CharField(
+        label=_("Reason"), max_length=250, widget=forms.TextInput(attrs={"class": "vLargeTextField", "size": "60"})
+    )
     request_key = forms.UUIDField(widget=forms.HiddenInput)
 
     def clean_amount(self) -> int:
@@ -55,7 +60,7 @@ class MemberInline(admin.TabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(RegionChoices, admin.ModelAdmin):
+class AccountAdmin(RegionChoices, admin_statement.StatementPages):
     list_display = ("name", "country", "available", "held", "grant_link", "statement_link")
     search_fields = ("name",)
     inlines = (MemberInline,)
@@ -86,12 +91,14 @@ class AccountAdmin(RegionChoices, admin.ModelAdmin):
 
     @admin.display(description=_("statement"))
     def statement_link(self, account: Account) -> str:
-        return format_html(
-            '<a href="{}?account={}">{}</a>',
-            reverse("admin:credits_transfer_changelist"),
-            account.pk,
-            _("Ledger lines"),
-        )
+        return admin_statement.link(account.pk)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        # No link that would turn away who follows it.
+        hidden = set() if self.has_change_permission(request) else {"grant_link"}
+        if not admin_statement.may_read(request):
+            hidden.add("statement_link")
+        return [column for column in self.list_display if column not in hidden]
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -128,11 +135,13 @@ class AccountAdmin(RegionChoices, admin.ModelAdmin):
                 )
             else:
                 self.log_change(request, account, f"{transfer.verb} {format_credits(amount)}: {transfer.reason}")
-                messages.success(
-                    request,
-                    _("%(account)s: %(amount)s credits recorded.")
-                    % {"account": account, "amount": format_credits(amount, signed=True)},
+                sentence = ngettext(
+                    "%(account)s: %(amount)s credit recorded.",
+                    "%(account)s: %(amount)s credits recorded.",
+                    agreeing(amount),
                 )
+                words = {"account": account, "amount": format_credits(amount, signed=True)}
+                messages.success(request, sentence % words)
                 return redirect("admin:credits_account_changelist")
         context = {
             **self.admin_site.each_context(request),
@@ -166,7 +175,7 @@ class AccountFilter(admin.SimpleListFilter):
 
 @admin.register(Transfer)
 class TransferAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "account", "verb", "credits", "cause", "reason", "by")
+    list_display = ("at", "account", "verb", "credits", "what", "by")
     list_filter = (AccountFilter, "verb", "created_at")
     list_select_related = ("debit__account", "credit__account", "by")
     search_fields = ("key", "reason")
@@ -189,6 +198,15 @@ class TransferAdmin(ReadOnlyAdmin):
         accounts = (transfer.debit.account, transfer.credit.account)
         # Between two accounts both are named; else it is one, or one and the installation.
         return " → ".join(dict.fromkeys(str(account) for account in accounts if account is not None))
+
+    # Short, so that the list needs no scrolling sideways: the line's own page has the whole.
+    @admin.display(description=_("when"), ordering="created_at")
+    def at(self, transfer: Transfer) -> str:
+        return date_format(localtime(transfer.created_at), "SHORT_DATETIME_FORMAT")
+
+    @admin.display(description=_("cause"))
+    def what(self, transfer: Transfer) -> str:
+        return in_lines(self.cause(transfer), transfer.reason)
 
     @admin.display(description=_("credits"))
     def credits(self, transfer: Transfer) -> str:

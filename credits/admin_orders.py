@@ -7,15 +7,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.formats import date_format, number_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from credits import orders
+from credits import admin_statement, orders
 from credits.amounts import format_credits
 from credits.models import Order, Pack, Watch
-from credits.readonly import ReadOnlyAdmin
+from credits.readonly import ReadOnlyAdmin, in_lines
 
 
 class OrderActions(ActionForm):
@@ -28,7 +28,7 @@ class OrderActions(ActionForm):
 class OrderAdmin(ReadOnlyAdmin):
     """Looked at by whoever may view orders; confirmed and cancelled by whoever may change them, changed by nobody."""
 
-    list_display = ("created_at", "account", "size", "price", "status", "made_by", "reference", "decided_by", "lines")
+    list_display = ("ordered", "account", "what", "where", "lines")
     list_filter = ("status", "automatic", "created_at")
     list_select_related = ("account", "ordered_by", "decided_by")
     search_fields = ("account__name", "reference")
@@ -43,11 +43,20 @@ class OrderAdmin(ReadOnlyAdmin):
         "made_by",
         "created_at",
         "backend",
+        "begun_at",
+        "address",
         "reference",
         "decided_by",
         "decided_at",
         "lines",
     )
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        # No link that would turn away who follows it.
+        return [column for column in self.list_display if column != "lines" or admin_statement.may_read(request)]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [field for field in self.fields if field != "lines" or admin_statement.may_read(request)]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # The list needs it for its actions; an order's own page has nothing to change.
@@ -56,6 +65,20 @@ class OrderAdmin(ReadOnlyAdmin):
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         waiting_first = Case(When(status=Order.Status.PENDING, then=Value(0)), default=Value(1))
         return [waiting_first.asc(), "-pk"]
+
+    # Short, so that the list needs no scrolling sideways: the order's own page has the whole.
+    @admin.display(description=_("ordered"), ordering="created_at")
+    def ordered(self, order: Order) -> str:
+        return in_lines(date_format(localtime(order.created_at), "SHORT_DATETIME_FORMAT"), self.made_by(order))
+
+    @admin.display(description=_("credits"), ordering="credits")
+    def what(self, order: Order) -> str:
+        return in_lines(format_credits(order.millis), "" if order.price is None else number_format(order.price))
+
+    @admin.display(description=_("status"), ordering="status")
+    def where(self, order: Order) -> str:
+        """The status, who decided, and the reference under which it was paid."""
+        return in_lines(order.get_status_display(), order.decided_by, order.reference)
 
     @admin.display(description=_("credits"), ordering="credits")
     def size(self, order: Order) -> str:
@@ -67,8 +90,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("statement"))
     def lines(self, order: Order) -> str:
-        address = reverse("admin:credits_transfer_changelist")
-        return format_html('<a href="{}?account={}">{}</a>', address, order.account_id, _("Ledger lines"))
+        return admin_statement.link(order.account_id)
 
     @admin.action(description=_("Confirm the chosen orders and credit them"), permissions=["change"])
     def confirm(self, request: HttpRequest, chosen: QuerySet[Order]) -> None:

@@ -5,20 +5,22 @@ while the account's books are locked, and a crossing that a crash left unsaid is
 and rises again between two looks is no crossing.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from credits import letters, orders
 from credits.amounts import format_credits
-from credits.models import Account, Book, Order, Watch
+from credits.models import Account, Book, Order, Pack, Watch
 
+log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
 
@@ -48,18 +50,42 @@ def set_threshold(account: Account, threshold: int | None) -> Watch:
 
 
 def look(*, clock: Clock = timezone.now) -> int:
-    """Look at all watched accounts, say what crossed and order what was asked; returns how many had something."""
+    """Look at all watched accounts, say what crossed and order what was asked; returns how many had something.
+
+    The payments of these orders are begun by credits/paying.py, so no payment service keeps an alert waiting. One
+    account's trouble stops no other's: it is logged, and the administrators are told once a day.
+    """
     pks = list(_with_something_to_do().values_list("pk", flat=True))
-    made = [order for pk in pks if (order := _look_at(pk, clock())) is not None]
-    for order in made:
-        # Outside the transaction: a payment backend may ask the network.
-        orders.pay(order)
+    for pk in pks:
+        now = clock()
+        try:
+            _look_at(pk, now)
+        except Exception as error:
+            log.exception("What watch %d asked for when its credits run low could not be done", pk)
+            _tell(pk, error, now)
     return len(pks)
+
+
+def _tell(pk: int, error: Exception, now: datetime) -> None:
+    letters.to_administrators(
+        key=f"watch_trouble:{pk}:{type(error).__name__}:{now.date().isoformat()}",
+        subject=_("The low-credit alert of %(account)s failed"),
+        body=_(
+            "The alert and the automatic top-up of %(account)s could not be worked out: %(error)s. Nothing was ordered "
+            "or said. It is tried again by itself; the log of the worker says more."
+        ),
+        values={
+            "account": Account.objects.filter(watch=pk).first() or pk,
+            # Its kind only: the text of an exception may hold what belongs in no letter.
+            "error": type(error).__name__,
+        },
+    )
 
 
 def _with_something_to_do() -> QuerySet[Any]:
     """One question for all accounts: whose balance stands on the other side of a threshold than was last seen."""
     balance = Book.objects.filter(account=OuterRef("account"), kind=Book.Kind.AVAILABLE).values("balance")[:1]
+    on_sale = Pack.objects.filter(credits=OuterRef("refill_credits"), on_sale=True)
     watches: QuerySet[Any] = Watch.objects.annotate(
         available=Coalesce(Subquery(balance), 0, output_field=BigIntegerField())
     )
@@ -69,12 +95,13 @@ def _with_something_to_do() -> QuerySet[Any]:
         | Q(refill_below__gt=F("available"), refill_order=None)
         | Q(refill_below__gt=F("available"), refill_order__status=Order.Status.CONFIRMED)
         | (Q(refill_below__lte=F("available"), refill_order__isnull=False) & ~Q(refill_order__status="pending"))
+        | (Q(refill_missing_since__isnull=False) & Q(Exists(on_sale)))
     ).order_by("pk")
 
 
 @transaction.atomic
-def _look_at(pk: int, now: datetime) -> Order | None:
-    """Say and order what this account asked for; returns a new order. Another process at the same row goes first."""
+def _look_at(pk: int, now: datetime) -> None:
+    """Say and order what this account asked for. Another process at the same row goes first."""
     watch = (
         Watch.objects.select_for_update(skip_locked=True, of=("self",))
         .select_related("account", "refill_order")
@@ -82,29 +109,28 @@ def _look_at(pk: int, now: datetime) -> Order | None:
         .first()
     )
     if watch is None:
-        return None
+        return
     book = Book.objects.filter(account=watch.account_id, kind=Book.Kind.AVAILABLE)
     available = book.values_list("balance", flat=True).first() or 0
-    order = _refill(watch, available)
+    _refill(watch, available, now)
     _alert(watch, available, now)
-    watch.save(update_fields=["low_since", "refill_order"])
-    return order
+    watch.save(update_fields=["low_since", "refill_order", "refill_missing_since"])
 
 
-def _refill(watch: Watch, available: int) -> Order | None:
+def _refill(watch: Watch, available: int, now: datetime) -> None:
+    pack = watch.refill_credits
+    if watch.refill_missing_since and pack and Pack.objects.filter(credits=pack, on_sale=True).exists():
+        # Back on sale: when it is taken off again, that is said again.
+        watch.refill_missing_since = None
     last = watch.refill_order
     if watch.refill_below is None or available >= watch.refill_below:
         # Above again: the next crossing orders again, unless an order still waits.
         if last is not None and not last.is_pending:
             watch.refill_order = None
-        return None
+        return
     # A cancelled order is an answer, until the next crossing; a confirmed one was too small.
-    if last is not None and last.status != Order.Status.CONFIRMED:
-        return None
-    order = orders.refill(watch)
-    if order is not None:
-        watch.refill_order = order
-    return order
+    if last is None or last.status == Order.Status.CONFIRMED:
+        watch.refill_order = orders.refill(watch, now) or last
 
 
 def _alert(watch: Watch, available: int, now: datetime) -> None:

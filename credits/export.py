@@ -25,6 +25,11 @@ FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 # Before a text: what follows is a text, whatever it looks like.
 TEXT = "'"
 
+
+class Exact(Decimal):
+    """An amount that is written with all its decimals, zeros at the end too."""
+
+
 Cell = str | int | Decimal | datetime | date | None
 
 
@@ -67,6 +72,8 @@ def _cell(cell: Cell, sign: str, zone: ZoneInfo) -> str:
 
 
 def _number(value: Decimal) -> str:
+    if isinstance(value, Exact):
+        return f"{value:f}"
     # `f`: a Decimal alone may be written 1E+3. No useless zeros: 12.000 is read as twelve thousand by some.
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

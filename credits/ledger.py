@@ -33,6 +33,8 @@ ROUTES = {
     Verb.CHARGE: (Kind.AVAILABLE, Kind.SPENT),
     Verb.TRANSFER: (Kind.AVAILABLE, Kind.AVAILABLE),
 }
+# Within the books of one account, bringing it nothing from outside: no debt is paid by these.
+WITHIN = {Verb.HOLD, Verb.CAPTURE, Verb.RELEASE, Verb.REFUND, Verb.CHARGE}
 
 
 class NotEnoughCredit(Exception):
@@ -174,7 +176,6 @@ def open_books(account_ids: Iterable[int]) -> None:
     Book.objects.bulk_create([*books, Book(account=None, kind=Kind.ISSUED)], ignore_conflicts=True)
 
 
-@transaction.atomic
 def post(movements: Sequence[Movement]) -> dict[str, Transfer]:
     """Make these transfers, all or none, and return them by key.
 
@@ -186,6 +187,17 @@ def post(movements: Sequence[Movement]) -> dict[str, Transfer]:
         raise ValueError("a transfer moves more than nothing")
     if not movements:
         return {}
+    if len(movements) == 1 and movements[0].verb in WITHIN:
+        # Done or not done, as one statement is: it needs no transaction of its own. What it leaves, the others look at.
+        alone = movements[0]
+        line = _unplaced(alone)
+        if lines.move_alone(line, alone.account, *ROUTES[alone.verb], timezone.now()):
+            return {alone.key: line}
+    return _posted(movements)
+
+
+@transaction.atomic
+def _posted(movements: Sequence[Movement]) -> dict[str, Transfer]:
     accounts = {movement.account for movement in movements}
     accounts |= {movement.to for movement in movements if movement.to is not None}
     needs_issued = any(movement.verb in (Verb.TOP_UP, Verb.ADJUST) for movement in movements)
@@ -218,10 +230,16 @@ def _line(movement: Movement, books: Books) -> Transfer:
     if movement.reverse:
         source, target = target, source
     taker = movement.account if movement.to is None else movement.to
+    line = _unplaced(movement)
+    line.debit_id = books[None if source == Kind.ISSUED else movement.account, source].pk
+    line.credit_id = books[None if target == Kind.ISSUED else taker, target].pk
+    return line
+
+
+def _unplaced(movement: Movement) -> Transfer:
+    """The line of a movement, before its books are known."""
     return Transfer(
         verb=movement.verb,
-        debit_id=books[None if source == Kind.ISSUED else movement.account, source].pk,
-        credit_id=books[None if target == Kind.ISSUED else taker, target].pk,
         amount=movement.amount,
         key=movement.key,
         cause_kind=movement.cause[0],

@@ -2,23 +2,30 @@
 
 import logging
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from credits import ledger, letters, payments
 from credits.models import Account, Order, Pack, Watch
-from credits.payments.base import PaymentFailed
+from credits.paying import LEASE, pay
 
 log = logging.getLogger(__name__)
 Status = Order.Status
+# Of one account, each of which is a letter to the administrators.
+MOST_WAITING = 20
 
 
 class NotOnSale(Exception):
     """No pack of this many credits is on sale."""
+
+
+class TooManyWaiting(Exception):
+    """As many orders of the account as there may be wait already."""
 
 
 class NotPossible(Exception):
@@ -39,25 +46,29 @@ def place(
     """Order a pack of `credits` whole credits and begin its payment; once for each `request_key`.
 
     The order waits, with `address` where it is paid when the backend has such a page. When the payment cannot be
-    begun the order waits without one, and `pay` tries again. Raises NotOnSale.
+    begun the order waits without one, and it is tried again (credits/paying.py). Raises NotOnSale, and TooManyWaiting.
     """
-    try:
-        with transaction.atomic():
-            order = _make(account, credits, by=by, request_key=request_key)
-    except IntegrityError:
-        # Two clicks at once, or the same page sent again.
+    with transaction.atomic():
+        _one_at_a_time(account)
+        # Two clicks, or the same page sent again.
         found = Order.objects.filter(account=account, request_key=request_key).first() if request_key else None
-        if found is None:
-            raise
-        return found
-    pay(order)
+        order = found or _make(account, credits, by=by, request_key=request_key)
+    if found is None:
+        pay(order)
     return order
+
+
+def _one_at_a_time(account: Account) -> None:
+    """Let no other order of this account be made before the transaction ends; sending goes on meanwhile."""
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
 
 
 def _make(account: Account, size: int, *, by: Any, request_key: uuid.UUID | None = None) -> Order:
     pack = Pack.objects.filter(credits=size, on_sale=True).first()
     if pack is None:
         raise NotOnSale
+    if Order.objects.filter(account=account, status=Status.PENDING).count() >= MOST_WAITING:
+        raise TooManyWaiting
     order = Order.objects.create(
         account=account,
         credits=pack.credits,
@@ -66,6 +77,8 @@ def _make(account: Account, size: int, *, by: Any, request_key: uuid.UUID | None
         ordered_by=by,
         request_key=request_key,
         backend=payments.backend().name,
+        # Whoever ordered begins the payment right after; what nobody ordered is left to the periodic task.
+        begin_next=timezone.now() + (LEASE if by is not None else timedelta()),
     )
     letters.to_administrators(
         key=f"order:{order.pk}",
@@ -77,20 +90,6 @@ def _make(account: Account, size: int, *, by: Any, request_key: uuid.UUID | None
         values={"order": order.pk, "account": account, "credits": size},
     )
     return order
-
-
-def pay(order: Order) -> str:
-    """Begin the payment of a waiting order and return where it is paid, "" when there is no such page or not now."""
-    if not order.is_pending or order.address:
-        return order.address
-    try:
-        order.address = payments.backend().start(order) or ""
-    except PaymentFailed:
-        log.exception("The payment of order %d could not be begun; the order waits", order.pk)
-        return ""
-    if order.address:
-        Order.objects.filter(pk=order.pk, status=Status.PENDING).update(address=order.address)
-    return order.address
 
 
 @transaction.atomic
@@ -139,7 +138,7 @@ def paid(order: Order, reference: str) -> None:
         return
     log.error("Order %d was paid in vain, it is %s; the reference is %s", row.pk, row.status, reference)
     letters.to_administrators(
-        key=f"in_vain:{row.pk}:{reference[:40]}",
+        key=f"in_vain:{row.pk}:{reference}",
         subject=_("A payment of order %(order)s brought no credits"),
         body=_(
             "The payment service says that order %(order)s of %(account)s is paid, with the reference %(reference)s. "
@@ -186,30 +185,32 @@ def set_automatic(account: Account, threshold: int | None, pack: int | None) -> 
     elif not Pack.objects.filter(credits=pack, on_sale=True).exists():
         raise NotOnSale
     watch, _made = Watch.objects.select_for_update().get_or_create(account=account)
-    watch.refill_below, watch.refill_credits = threshold, pack
+    watch.refill_below, watch.refill_credits, watch.refill_missing_since = threshold, pack, None
     # What is asked anew is looked at anew, but for an order that still waits.
     if watch.refill_order is not None and not watch.refill_order.is_pending:
         watch.refill_order = None
-    watch.save(update_fields=["refill_below", "refill_credits", "refill_order"])
+    watch.save(update_fields=["refill_below", "refill_credits", "refill_missing_since", "refill_order"])
     return watch
 
 
-def refill(watch: Watch) -> Order | None:
-    """The automatic order of a watch whose row is locked; None when its pack is no longer on sale."""
+def refill(watch: Watch, now: datetime) -> Order | None:
+    """The automatic order of a watch whose row is locked: made now, or one that waits already.
+
+    None when its pack is no longer on sale, which the administrators are told (`refill_missing_since` is set), and
+    when too many orders wait, which the owners are told.
+    """
     assert watch.refill_credits is not None
+    _one_at_a_time(watch.account)
+    waiting = Order.objects.filter(account=watch.account, automatic=True, status=Status.PENDING).first()
+    if waiting is not None:
+        return waiting
     try:
         order = _make(watch.account, watch.refill_credits, by=None)
     except NotOnSale:
-        wanted = {"account": watch.account, "credits": watch.refill_credits}
-        letters.to_administrators(
-            key=f"not_on_sale:{watch.pk}:{watch.refill_credits}",
-            subject=_("%(account)s could not order %(credits)s credits"),
-            body=_(
-                "The automatic top-up of %(account)s orders packs of %(credits)s credits, and none is on sale any "
-                "more. Nothing was ordered. Put the pack on sale again, or ask the account to choose another one."
-            ),
-            values=wanted,
-        )
+        _tell_not_on_sale(watch, now)
+        return None
+    except TooManyWaiting:
+        _tell_too_many(watch)
         return None
     letters.to_owners(
         watch.account,
@@ -222,3 +223,31 @@ def refill(watch: Watch) -> Order | None:
         values={"account": watch.account, "order": order.pk, "credits": order.credits},
     )
     return order
+
+
+def _tell_not_on_sale(watch: Watch, now: datetime) -> None:
+    watch.refill_missing_since = watch.refill_missing_since or now
+    letters.to_administrators(
+        key=f"not_on_sale:{watch.pk}:{watch.refill_credits}:{watch.refill_missing_since.isoformat()}",
+        subject=_("%(account)s could not order %(credits)s credits"),
+        body=_(
+            "The automatic top-up of %(account)s orders packs of %(credits)s credits, and none is on sale any "
+            "more. Nothing was ordered. Put the pack on sale again, or ask the account to choose another one."
+        ),
+        values={"account": watch.account, "credits": watch.refill_credits},
+    )
+
+
+def _tell_too_many(watch: Watch) -> None:
+    newest = Order.objects.filter(account=watch.account, status=Status.PENDING).order_by("-pk").values_list("pk")[0][0]
+    letters.to_owners(
+        watch.account,
+        # Once, until the orders that wait are others.
+        key=f"too_many:{watch.pk}:{newest}",
+        subject=_("%(account)s: no automatic order, as %(most)s orders wait"),
+        body=_(
+            "The credits of %(account)s fell below the threshold of its automatic top-up, but %(most)s of its orders "
+            "wait already, so none was made. Pay or cancel orders on the page Credits; the automatic order follows."
+        ),
+        values={"account": watch.account, "most": MOST_WAITING},
+    )

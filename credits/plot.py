@@ -43,6 +43,11 @@ class Plot:
         return HEIGHT
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was spent and nothing given back on any day."""
+        return not any(bar.day.millis for bar in self.bars)
+
+    @property
     def newest_first(self) -> tuple[Bar, ...]:
         return self.bars[::-1]
 

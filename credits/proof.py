@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from credits import triggers
 from credits.ledger import ROUTES
 from credits.models import Book, Transfer
 
@@ -29,6 +30,12 @@ FROM (
 JOIN credits_book AS book ON book.id = sums.book
 LEFT JOIN credits_account AS account ON account.id = book.account_id
 ORDER BY sums.book LIMIT %s
+"""
+# What the constraint of the table refuses, where it stands.
+BELOW_ZERO = """
+SELECT book.id, book.balance, book.kind, account.name
+FROM credits_book AS book LEFT JOIN credits_account AS account ON account.id = book.account_id
+WHERE book.balance < 0 AND book.kind <> 'issued' ORDER BY book.id LIMIT %s
 """
 # Which verb moves from which kind of book to which, and whether within one account.
 ROUTES_TAKEN = """
@@ -112,21 +119,40 @@ def rows(query: str) -> list[tuple[Any, ...]]:
 
 
 def verify() -> list[Difference]:
-    """Recompute balances, routes, orders and debts from the ledger's lines; empty when all of it adds up."""
-    return [*_balances(), *_routes(), *_orders(), *_debts()]
+    """Recompute balances, routes, orders and debts from the ledger's lines; empty when all of it adds up.
+
+    A trigger that is missing is a difference too: what adds up now could have been changed, and could be yet.
+    """
+    return [*_triggers(), *_balances(), *_routes(), *_orders(), *_debts()]
+
+
+def _triggers() -> list[Difference]:
+    return [
+        Difference(
+            f"trigger:{name}",
+            f"The database lacks its trigger {name}: what happened could be changed. "
+            "`manage.py migrate --skip-checks` makes it again",
+        )
+        for name in sorted(triggers.missing(connection))
+    ]
 
 
 def _balances() -> list[Difference]:
-    found = []
-    for book, difference, shown, kind, account in rows(BALANCES):
-        name = f"{account or ''} {Book.Kind(kind).label}".strip()
-        found.append(
-            Difference(
-                f"book:{book}:{difference}",
-                f"Book {book}, {name}: shows {shown}, its transfers give {shown + difference}",
-            )
+    found = [
+        Difference(
+            f"book:{book}:{difference}",
+            f"Book {book}, {_name(account, kind)}: shows {shown}, its transfers give {shown + difference}",
         )
-    return found
+        for book, difference, shown, kind, account in rows(BALANCES)
+    ]
+    return found + [
+        Difference(f"below:{book}", f"Book {book}, {_name(account, kind)}: shows {shown}, below zero")
+        for book, shown, kind, account in rows(BELOW_ZERO)
+    ]
+
+
+def _name(account: str | None, kind: str) -> str:
+    return f"{account or ''} {Book.Kind(kind).label}".strip()
 
 
 def _routes() -> list[Difference]:

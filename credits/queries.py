@@ -1,8 +1,14 @@
 """What the pages show of accounts and credits."""
 
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from credits.models import Account, Book, Member, Order, Pack, Transfer
+from django.db.models import Count, Q, QuerySet, Sum
+
+from credits.models import Account, Book, Member, Order, Owed, Pack, Transfer
+
+ORDERS_SHOWN = 20
 
 
 def memberships(user: Any) -> list[Member]:
@@ -16,13 +22,43 @@ def available(account: Account) -> int:
     return next(iter(found), 0)
 
 
-def by_cause(account: Account, kind: str, key: str) -> list[Transfer]:
-    """The account's ledger lines with this cause, oldest first."""
-    return list(
-        Transfer.objects.filter(debit__account=account, cause_kind=kind, cause_key=key)
-        .select_related("by", "debit", "credit")
-        .order_by("pk")
-    )
+class Caused(NamedTuple):
+    """Ledger lines with one cause: the first ones, how many there are in all, and what these gave back (millis)."""
+
+    lines: list[Transfer]
+    total: int
+    given_back: int
+
+
+def by_cause(account: Account, kind: str, key: str, *, size: int = 100) -> Caused:
+    """The account's ledger lines with this cause, oldest first; two queries."""
+    rows = Transfer.objects.filter(debit__account=account, cause_kind=kind, cause_key=key)
+    released = Sum("amount", filter=Q(verb=Transfer.Verb.RELEASE), default=0)
+    totals = rows.aggregate(total=Count("pk"), released=released)
+    found = rows.select_related("by", "debit", "credit").order_by("pk")[:size]
+    return Caused(list(found), totals["total"], totals["released"])
+
+
+class Charged(NamedTuple):
+    """What something that had happened already cost its account, in millis, and how much of it is owed still."""
+
+    millis: int
+    owed: int
+
+
+def charged(account: Account, kind: str, keys: Iterable[str]) -> dict[str, Charged]:
+    """What each cause of this kind that was charged cost the account, by its key; two queries."""
+    wanted = list(keys)
+    paid: Counter[str] = Counter()
+    owed: Counter[str] = Counter()
+    lines = Transfer.objects.filter(verb=Transfer.Verb.CHARGE, debit__account=account)
+    debts = Owed.objects.filter(account=account, paid_by=None)
+    both: tuple[tuple[Counter[str], QuerySet[Any]], ...] = ((paid, lines), (owed, debts))
+    for found, rows in both:
+        of_these = rows.filter(cause_kind=kind, cause_key__in=wanted)
+        for key, amount in of_these.values_list("cause_key", "amount"):
+            found[key] += amount
+    return {key: Charged(paid[key] + owed[key], owed[key]) for key in paid | owed}
 
 
 def members(account: Account) -> list[Member]:
@@ -43,7 +79,12 @@ def packs() -> list[Pack]:
     return list(Pack.objects.filter(on_sale=True).order_by("credits"))
 
 
-def orders(account: Account, *, before: int | None = None, size: int = 20) -> tuple[list[Order], bool]:
+def is_recent(order: Order) -> bool:
+    """Whether the order is on the first page of its account's orders."""
+    return Order.objects.filter(account=order.account_id, pk__gt=order.pk).count() < ORDERS_SHOWN
+
+
+def orders(account: Account, *, before: int | None = None, size: int = ORDERS_SHOWN) -> tuple[list[Order], bool]:
     """A page of the account's orders, newest first, below the order `before`, and whether there is an older one."""
     rows = Order.objects.filter(account=account)
     if before is not None:

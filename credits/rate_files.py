@@ -4,11 +4,15 @@ The first line names the columns: `region` (ISO 3166-1, two letters), `credits` 
 point) and `valid_from` (a date, or a date and a time); others are for people and are passed over. Between the cells
 stand commas, semicolons or tabs, whichever the first line has. A file that a spreadsheet saved in an old code page
 is read as well: these three columns are ASCII in all of them.
+
+1,000 is one credit where the comma is the decimal sign and a thousand where it stands between thousands. Such an
+amount is read only in a file whose other amounts show which sign is the decimal one, and refused in any other; what
+this product writes has four decimals there (1.1250), which is one thing only.
 """
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
@@ -19,8 +23,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from credits import regions
-from credits.amounts import read_credits
+from credits import export, regions
+from credits.amounts import read_credits, sign_of
 from credits.export import Cell
 from credits.models import MOST_FOR_A_PART, Rate
 
@@ -87,6 +91,7 @@ def read(text: str) -> Reading:
     except ValueError as error:
         found.errors.append((1, str(error)))
         return found
+    decimal_sign = _decimal_sign(columns, rows)
     known: dict[tuple[str, datetime], int] = {
         (region, valid_from): millis
         for region, valid_from, millis in Rate.objects.values_list("region", "valid_from", "millis")
@@ -94,7 +99,7 @@ def read(text: str) -> Reading:
     seen: dict[tuple[str, datetime], int] = {}
     for number, cells in rows:
         try:
-            region, millis, valid_from = _rate(columns, cells)
+            region, millis, valid_from = _rate(columns, cells, decimal_sign)
         except ValidationError as error:
             found.errors.append((number, " ".join(error.messages)))
             continue
@@ -137,13 +142,16 @@ def apply(text: str) -> tuple[list[Rate], list[Rate]]:
 
 def written(rows: Sequence[Rate]) -> Iterator[list[list[Cell]]]:
     """The rates as batches of cells, in the order of COLUMNS with the name of the country for people."""
-    yield [
-        [rate.region, Decimal(rate.millis).scaleb(-3), _typed(rate.valid_from), regions.name_of(rate.region)]
-        for rate in rows
-    ]
+    yield [[rate.region, _amount(rate.millis), _typed(rate.valid_from), regions.name_of(rate.region)] for rate in rows]
 
 
-def _table(lines: list[str]) -> tuple[dict[str, int], Iterator[tuple[int, list[str]]]]:
+def _amount(millis: int) -> Decimal:
+    """The amount so that nobody reads its decimals as thousands: 1.1250 where 1.125 could be a thousand."""
+    amount = Decimal(millis).scaleb(-3)
+    return export.Exact(f"{amount}0") if millis > 1000 and millis % 10 else amount
+
+
+def _table(lines: list[str]) -> tuple[dict[str, int], list[tuple[int, list[str]]]]:
     """Where each column stands, and the rows below with the numbers of their lines. Raises ValueError."""
     head = lines[0] if lines else ""
     separator = max(SEPARATORS, key=head.count)
@@ -161,7 +169,7 @@ def _table(lines: list[str]) -> tuple[dict[str, int], Iterator[tuple[int, list[s
         for number, line in enumerate(lines[1:], start=2)
         if line.strip(separator + ' "')
     )
-    return columns, ((number, _whole(cells, len(names))) for number, cells in rows)
+    return columns, [(number, _whole(cells, len(names))) for number, cells in rows]
 
 
 def _whole(cells: list[str], width: int) -> list[str]:
@@ -169,7 +177,15 @@ def _whole(cells: list[str], width: int) -> list[str]:
     return cells if len(cells) <= width else []
 
 
-def _rate(columns: dict[str, int], cells: list[str]) -> tuple[str, int, datetime]:
+def _decimal_sign(columns: dict[str, int], rows: Iterable[tuple[int, list[str]]]) -> str:
+    """The sign that can only be the decimal one in this file, "" when no amount shows it, or they show both."""
+    place = columns["credits"]
+    signs = {sign for sign, sure in (sign_of(cells[place]) for _number, cells in rows if len(cells) > place) if sure}
+    signs.discard("")
+    return signs.pop() if len(signs) == 1 else ""
+
+
+def _rate(columns: dict[str, int], cells: list[str], decimal_sign: str) -> tuple[str, int, datetime]:
     """The region, millis and moment of a row. Raises ValidationError."""
     if not cells:
         raise ValidationError(
@@ -186,6 +202,22 @@ def _rate(columns: dict[str, int], cells: list[str]) -> tuple[str, int, datetime
         raise ValidationError(
             _("“%(credits)s” is no amount of credits, such as 0.5 or 1,25."), params={"credits": amount}
         ) from None
+    sign, sure = sign_of(amount)
+    if not sure and sign != decimal_sign:
+        whole, decimals = amount.split(sign)
+        raise ValidationError(
+            _(
+                "“%(credits)s” may be %(whole)s and a fraction, or %(thousands)s. Write %(fraction)s for the first, "
+                "%(thousands)s for the second."
+            ),
+            params={
+                "credits": amount,
+                "whole": whole,
+                "thousands": whole + decimals,
+                # A fourth decimal is one thing only.
+                "fraction": f"{whole}{sign}{decimals}0",
+            },
+        )
     if not 0 < millis <= MOST_FOR_A_PART:
         raise ValidationError(_("A rate is above zero and at most %(most)s."), params={"most": MOST_FOR_A_PART // 1000})
     return region, millis, _moment(moment)

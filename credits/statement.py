@@ -161,7 +161,7 @@ def _has(side: str, verb: str) -> bool:
 def _side(of: Books, wanted: Wanted, side: str, start: Anchor, size: int) -> list[tuple[Transfer, int]]:
     rows = _matching(Transfer.objects.filter(**{side: of.pk}, pk__lte=start.pk), wanted)
     sign = -1 if side == "debit" else 1
-    shown = rows.select_related("debit__account", "credit__account").order_by("-pk")[: size + 1]
+    shown = rows.select_related("debit__account", "credit__account", "by").order_by("-pk")[: size + 1]
     return [(row, sign * row.amount) for row in shown]
 
 

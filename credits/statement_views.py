@@ -1,7 +1,5 @@
 """The Credits page: balances, consumption, the statement, as a page and as a file."""
 
-from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,12 +7,11 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from credits import consumption, export, plot, queries, statement
+from credits import consumption, plot, queries, statement, statement_files
 from credits.access import MemberRequest, member_page
-from credits.causes import address, label
+from credits.causes import address
 from credits.forms import StatementFilter
 from credits.models import Member
 
@@ -54,19 +51,7 @@ def statement_file(request: MemberRequest) -> HttpResponseBase:
     filters, wanted = _wanted(request)
     if filters.errors:
         return redirect(f"{reverse('credits')}?{request.GET.urlencode()}")
-    header = [
-        # The clocks of the account, as on the page.
-        _("Date (%(zone)s)") % {"zone": account.time_zone},
-        _("Movement"),
-        _("Cause"),
-        _("Reason"),
-        _("Credits"),
-        _("Available after"),
-        _("Line"),
-    ]
-    batches = statement.batches(statement.books(account), wanted)
-    name = f"credits-{timezone.localdate():%Y-%m-%d}.csv"
-    return export.attachment(name, header, _cells(batches), zone=account.zone)
+    return statement_files.attachment(account, wanted)
 
 
 def _wanted(request: MemberRequest) -> tuple[StatementFilter, statement.Wanted]:
@@ -86,31 +71,7 @@ def _row(line: statement.Line, member: Member) -> dict[str, Any]:
         "label": row.get_verb_display(),
         "amount": line.amount,
         "after": line.after,
-        "cause_label": _cause(line),
+        "cause_label": statement_files.cause(line),
         "cause_url": address(row.cause_kind, row.cause_key) if shown else None,
         "reason": row.reason,
     }
-
-
-def _cells(batches: Iterator[list[statement.Line]]) -> Iterator[list[list[export.Cell]]]:
-    """The lines as a file has them."""
-    for lines in batches:
-        yield [
-            [
-                line.at,
-                line.transfer.get_verb_display(),
-                _cause(line),
-                line.transfer.reason,
-                Decimal(line.amount).scaleb(-3),
-                Decimal(line.after).scaleb(-3),
-                line.transfer.pk,
-            ]
-            for line in lines
-        ]
-
-
-def _cause(line: statement.Line) -> str:
-    if line.other is None:
-        return label(line.transfer.cause_kind, line.transfer.cause_key)
-    sentence = _("To the account %(account)s") if line.amount < 0 else _("From the account %(account)s")
-    return sentence % {"account": line.other}

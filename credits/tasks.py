@@ -2,13 +2,19 @@
 
 from celery import shared_task
 
-from credits import alerts, letters
+from credits import alerts, letters, paying
 
 
 @shared_task
 def watch_balances() -> int:
     """Say which accounts run low, once for each crossing, and order what they asked for."""
     return alerts.look()
+
+
+@shared_task
+def begin_payments() -> int:
+    """Begin the payments of orders that were never begun."""
+    return paying.begin_waiting()
 
 
 @shared_task

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.formats import get_format
 from django.utils.translation import gettext_lazy as _
 
-from credits.amounts import format_credits, read_credits
+from credits.amounts import format_credits, read_credits, sign_of
 from credits.models import MOST_CREDITS, Account, Member, Pack, Watch
 
 
@@ -33,10 +33,9 @@ class CreditsField(forms.CharField):
             millis = read_credits(typed)
         except ValueError:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
-        sign = get_format("THOUSAND_SEPARATOR")
-        whole, grouped, rest = typed.partition(sign)
-        # 1,000 is a thousand in English and one in French: where it may be both it is asked.
-        if sign.strip() and grouped and len(rest) == 3 and whole.strip("0"):
+        sign, sure = sign_of(typed)
+        # 1,000 is a thousand in English and one in French, 1.000 the other way round: where it may be both it is asked.
+        if not sure and sign != get_format("DECIMAL_SEPARATOR"):
             raise forms.ValidationError(self.error_messages["grouped"], code="grouped")
         if not 0 < millis <= MOST_CREDITS * 1000:
             message = self.error_messages["range"] % {"most": format_credits(MOST_CREDITS * 1000)}

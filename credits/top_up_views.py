@@ -9,11 +9,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from credits import alerts, ledger, orders, queries
+from credits import alerts, ledger, orders, paying, queries
 from credits.access import MemberRequest, may_manage, member_page
-from credits.amounts import format_credits
+from credits.amounts import agreeing, format_credits
 from credits.models import Order
 from credits.top_up_forms import AlertForm, AutomaticForm, OrderForm, TransferForm
 
@@ -91,6 +92,16 @@ def _order(request: MemberRequest, forms: Forms) -> str:
     except orders.NotOnSale:
         form.add_error("pack", _("This pack is no longer on sale. Nothing was ordered: choose another one."))
         return ""
+    except orders.TooManyWaiting:
+        form.add_error(
+            None,
+            _(
+                "%(most)s orders of this account wait already, and no more than that may wait. Nothing was ordered: "
+                "pay or cancel one of them, or ask an administrator of this installation to confirm them."
+            )
+            % {"most": orders.MOST_WAITING},
+        )
+        return ""
     if order.credits != pack:
         form.renew_key()
         form.add_error(
@@ -99,7 +110,15 @@ def _order(request: MemberRequest, forms: Forms) -> str:
         )
         return ""
     words = {"number": order.pk, "credits": format_credits(order.millis)}
-    if _payable(order):
+    if order.to_begin:
+        return (
+            _(
+                "Order %(number)s of %(credits)s credits is placed, but its payment could not be begun. It is tried "
+                "again by itself; “Pay” in the list below tries now."
+            )
+            % words
+        )
+    if order.is_payable:
         return (
             _("Order %(number)s of %(credits)s credits is placed. Pay it in the list below: they are added then.")
             % words
@@ -161,11 +180,12 @@ def _transfer(request: MemberRequest, forms: Forms) -> str:
             _("This form was already used for another transfer. Nothing was moved now: send it again to move it."),
         )
         return ""
-    return _("%(amount)s credits were moved to %(account)s.") % {"amount": format_credits(amount), "account": to}
-
-
-def _payable(order: Order) -> bool:
-    return order.is_pending and order.address.startswith("https://")
+    sentence = ngettext(
+        "%(amount)s credit was moved to %(account)s.",
+        "%(amount)s credits were moved to %(account)s.",
+        agreeing(amount),
+    )
+    return sentence % {"amount": format_credits(amount), "account": to}
 
 
 @member_page(may_manage)
@@ -184,3 +204,42 @@ def cancel_order(request: MemberRequest, pk: int) -> HttpResponse:
     else:
         messages.success(request, _("Order %(number)s is cancelled. Nothing is added for it.") % {"number": pk})
     return redirect(reverse("top_up") + "#orders")
+
+
+@member_page(may_manage)
+@require_POST
+def pay_order(request: MemberRequest, pk: str) -> HttpResponse:
+    """Begin the payment of an order that waits, where that has not been done."""
+    order = get_object_or_404(Order, pk=pk, account=request.member.account)
+    paying.pay(order)
+    number = {"number": pk}
+    if order.is_payable:
+        # A link: the form may lead to no other site (Content-Security-Policy, form-action).
+        messages.success(
+            request,
+            _("The payment of order %(number)s is ready: “Pay” in the list below leads to its page now.") % number,
+        )
+    elif order.to_begin:
+        messages.warning(
+            request,
+            _(
+                "The payment of order %(number)s cannot be begun now. The order waits, nothing is lost and nothing is "
+                "paid; it is tried again by itself, and you can try again in a few minutes."
+            )
+            % number,
+        )
+    elif order.is_pending:
+        messages.success(
+            request,
+            _("Order %(number)s needs nothing more from you: an administrator of this installation confirms it.")
+            % number,
+        )
+    else:
+        messages.warning(
+            request,
+            _("Order %(number)s does not wait any more: its status is “%(status)s”. Nothing was changed.")
+            % {"number": pk, "status": order.get_status_display()},
+        )
+    # The page of the list that it is on.
+    older = "" if queries.is_recent(order) else f"?before={order.pk + 1}"
+    return redirect(f"{reverse('top_up')}{older}#order-{pk}")

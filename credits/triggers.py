@@ -22,6 +22,11 @@ BEGIN
     RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
 END $$
 """
+# What earlier versions made and this one makes under other names.
+RETIRED = [
+    "DROP TRIGGER IF EXISTS credits_transfer_no_change ON credits_transfer",
+    "DROP FUNCTION IF EXISTS credits_transfer_refuse()",
+]
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,13 @@ def wanted(connection: BaseDatabaseWrapper) -> list[Trigger]:
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Make the triggers on this connection's database."""
+    """Make the triggers on this connection's database, and drop those that they took the place of."""
     with connection.cursor() as cursor:
         for one in wanted(connection):
             for statement in one.statements:
                 cursor.execute(statement)
+        for statement in RETIRED if connection.vendor == "postgresql" else []:
+            cursor.execute(statement)
 
 
 def missing(connection: BaseDatabaseWrapper) -> set[str]:

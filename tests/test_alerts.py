@@ -1,22 +1,25 @@
 """Accounts that run low: told once for each crossing, topped up by an order when they asked for it; their letters."""
 
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import IntegrityError, connection, transaction
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from credits import alerts, ledger, letters, orders, tasks
 from credits.models import Account, Letter, Member, Order, Pack, Transfer, Watch
 from tests import factories
 from tests.factories import NOON, at
 from tests.fixtures.databases import FreshDatabase
+from tests.fixtures.payments import ShopPayments
 from tests.threads import at_once
 
 CAUSE = ("test", "1")
@@ -255,12 +258,106 @@ def test_a_pack_that_is_no_longer_on_sale_is_said_to_the_administrators_once(aut
     assert len(told()) == 1
 
 
+@pytest.mark.parametrize("above", [False, True])
+def test_a_pack_that_comes_back_and_is_taken_off_again_is_said_again(automatic: Account, above: bool) -> None:
+    """Also where the account stood above its threshold while the pack was on sale."""
+    root = factories.user("root", superuser=True)
+    spend(automatic, 60_000)
+    for time in range(1, 4):
+        with time_machine.travel(NOON + timedelta(hours=time), tick=False):
+            Pack.objects.update(on_sale=False)
+            for _look in range(2):
+                alerts.look()
+            assert Letter.objects.filter(to=root.email, key__startswith="not_on_sale:").count() == time
+            if above:
+                factories.grant(automatic, 60_000)
+            Pack.objects.update(on_sale=True)
+            alerts.look()
+            for order in Order.objects.filter(status="pending"):
+                orders.confirm(order, None)
+            alerts.look()
+            assert Watch.objects.get().refill_missing_since is None
+            spend(automatic, ledger_available(automatic) - 40_000)
+
+
+def ledger_available(account: Account) -> int:
+    return factories.balances(account)["available"]
+
+
 def test_the_database_keeps_one_automatic_order_waiting(automatic: Account) -> None:
     spend(automatic, 60_000)
     alerts.look()
-    Watch.objects.update(refill_order=None)
     with pytest.raises(IntegrityError), transaction.atomic():
+        Order.objects.create(account=automatic, credits=200, automatic=True, backend="manual")
+
+
+def test_an_automatic_order_that_waits_is_taken_for_its_own(automatic: Account) -> None:
+    spend(automatic, 60_000)
+    alerts.look()
+    Watch.objects.update(refill_order=None)
+    assert [alerts.look(), alerts.look()] == [1, 0]
+    assert Watch.objects.get().refill_order == Order.objects.get()
+
+
+def test_where_too_many_orders_wait_none_is_made_and_the_owners_are_told_once(automatic: Account, owner: User) -> None:
+    for _order in range(orders.MOST_WAITING):
+        orders.place(automatic, 100, owner)
+    spend(automatic, 60_000)
+    for _time in range(3):
         alerts.look()
+    assert not Order.objects.filter(automatic=True).exists()
+    assert list(Letter.objects.filter(key__startswith="too_many:").values_list("to", flat=True)) == [owner.email]
+    orders.cancel(Order.objects.order_by("pk")[0], owner)
+    alerts.look()
+    assert Order.objects.get(automatic=True).is_pending
+
+
+def test_the_payment_of_an_automatic_order_is_begun_after_the_look_and_keeps_no_alert_waiting(
+    automatic: Account, shop: None
+) -> None:
+    ShopPayments.trouble = ZeroDivisionError("broken")
+    spend(automatic, 60_000)
+    assert alerts.look() == 1
+    assert len(told()) == 1
+    assert tasks.begin_payments() == 0
+    ShopPayments.trouble = None
+    with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
+        assert tasks.begin_payments() == 1
+    order = Order.objects.get()
+    assert (order.begun_at, order.is_payable) == (NOON + timedelta(minutes=1), True)
+    assert ShopPayments.begun == [order.pk]
+
+
+def test_the_trouble_of_one_account_stops_no_other_and_is_told_once_a_day(
+    account: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = factories.user("root", superuser=True)
+    others = [factories.account(name=f"Salon {number}") for number in range(2)]
+    for one in others:
+        alerts.set_threshold(one, 50_000)
+    for one in (account, *others):
+        orders.set_automatic(one, 50_000, 100)
+        spend(one, 60_000)
+    refill = orders.refill
+
+    def breaks(watch: Watch, *more: Any) -> Order | None:
+        if watch.account == account:
+            raise ZeroDivisionError("key=s3cret")
+        return refill(watch, *more)
+
+    monkeypatch.setattr(orders, "refill", breaks)
+    for hours in (0, 1, 24):
+        with time_machine.travel(NOON + timedelta(hours=hours), tick=False):
+            alerts.look()
+    assert sorted(told()) == sorted(factories.owner(one).email for one in others)
+    assert set(Order.objects.values_list("account", flat=True)) == {one.pk for one in others}
+    assert "could not be done" in caplog.text
+    letters_to_root = Letter.objects.filter(to=root.email, key__startswith="watch_trouble:")
+    assert letters_to_root.count() == 2
+    for letter in letters_to_root:
+        assert "ZeroDivisionError" in letter.body
+        assert "Boulangerie Martin" in letter.body
+        assert "s3cret" not in letter.body
 
 
 # Letters
@@ -284,14 +381,140 @@ def test_a_letter_is_sent_once_and_outside_any_transaction(fresh_database: Fresh
     assert Letter.objects.get().sent_at is not None
 
 
-class NoTransactionBackend:
+class NoTransactionBackend(BaseEmailBackend):
     """Takes letters only when no transaction is open."""
 
-    def __init__(self, **_options: Any) -> None: ...
+    def open(self) -> None:
+        assert not connection.in_atomic_block
 
-    def send_messages(self, messages: list[Any]) -> int:
+    def send_messages(self, messages: Sequence[Any]) -> int:
         assert not connection.in_atomic_block
         return len(messages)
+
+
+class Post(BaseEmailBackend):
+    """A mail server for tests: counts connections, and fails as it is told."""
+
+    opened = 0
+    # What `open` raises, and what a letter to an address raises; which of them end the connection.
+    away: BaseException | None = None
+    refuses: ClassVar[dict[str, BaseException]] = {}
+    went: ClassVar[list[str]] = []
+    seconds = 0.0
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.is_open = False
+
+    def open(self) -> bool:
+        if self.is_open:
+            return False
+        Post.opened += 1
+        if Post.away is not None:
+            raise Post.away
+        self.is_open = True
+        return True
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def send_messages(self, messages: Sequence[Any]) -> int:
+        assert self.is_open
+        for message in messages:
+            Post.seconds += 10
+            if message.to[0] in Post.refuses:
+                raise Post.refuses[message.to[0]]
+            message.message()
+            Post.went.append(message.to[0])
+        return len(messages)
+
+
+@pytest.fixture
+def post(db: None, settings: Any) -> Iterator[type[Post]]:
+    """Letters go to `Post`."""
+    settings.EMAIL_BACKEND = "tests.test_alerts.Post"
+    yield Post
+    Post.opened, Post.away, Post.seconds = 0, None, 0.0
+    Post.refuses.clear()
+    Post.went.clear()
+
+
+def waiting(*to: str) -> list[Letter]:
+    return [Letter.objects.create(key=address, to=address, subject="s", body="b", look_at=NOON) for address in to]
+
+
+def tries() -> dict[str, int]:
+    return dict(Letter.objects.values_list("to", "tries"))
+
+
+def test_a_batch_of_letters_goes_over_one_connection(post: type[Post]) -> None:
+    waiting(*(f"{number}@example.org" for number in range(letters.BATCH + 1)))
+    assert letters.send_waiting(clock=at(NOON)) == letters.BATCH
+    assert post.opened == 1
+    assert letters.send_waiting(clock=at(NOON)) == 1
+    assert letters.send_waiting(clock=at(NOON)) == 0
+    assert post.opened == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "connections"),
+    [
+        (smtplib.SMTPRecipientsRefused({"b@example.org": (550, b"nobody")}), 1),
+        (smtplib.SMTPDataError(554, b"spam"), 1),
+        (smtplib.SMTPDataError(421, b"enough"), 2),
+        (smtplib.SMTPRecipientsRefused({"b@example.org": (421, b"enough")}), 2),
+        (smtplib.SMTPServerDisconnected("gone"), 2),
+        (TimeoutError("slow"), 2),
+        (ValueError("no address"), 1),
+    ],
+)
+def test_a_letter_that_fails_for_itself_stops_no_other(
+    post: type[Post], error: BaseException, connections: int
+) -> None:
+    waiting("a@example.org", "b@example.org", "c@example.org")
+    post.refuses["b@example.org"] = error
+    assert letters.send_waiting(clock=at(NOON)) == 2
+    assert post.went == ["a@example.org", "c@example.org"]
+    assert post.opened == connections
+    left = Letter.objects.get(sent_at=None)
+    assert (left.to, left.tries, left.look_at) == ("b@example.org", 1, NOON + letters.FIRST_RETRY)
+
+
+def test_a_mail_server_that_is_away_is_asked_once_for_all_letters_that_wait(post: type[Post]) -> None:
+    waiting("a@example.org", "b@example.org")
+    post.away = ConnectionRefusedError("away")
+    for second in range(0, 181, 20):
+        letters.send_waiting(clock=at(NOON + timedelta(seconds=second)))
+    # At 0, 60 and 180 seconds.
+    assert post.opened == 3
+    assert tries() == {"a@example.org": 3, "b@example.org": 3}
+    post.away = None
+    assert letters.send_waiting(clock=at(NOON + timedelta(seconds=419))) == 0
+    assert letters.send_waiting(clock=at(NOON + timedelta(seconds=420))) == 2
+
+
+def test_a_slow_mail_server_keeps_a_run_of_the_task_no_longer_than_said(
+    post: type[Post], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(*(f"{number}@example.org" for number in range(10)))
+    monkeypatch.setattr("credits.letters.time.monotonic", lambda: post.seconds)
+    # Ten seconds each: one more may begin at the very end.
+    assert letters.send_waiting(clock=at(NOON)) == 7
+    # The others are not held against themselves and go at once in the next run.
+    assert sorted(tries().values()) == [0] * 3 + [1] * 7
+    assert letters.send_waiting(clock=at(NOON)) == 3
+
+
+def test_letters_whose_keys_are_alike_for_a_long_way_are_both_written(account: Account) -> None:
+    long = "in_vain:1:" + "x" * 200
+    for occasion in (f"{long}1", f"{long}2", f"{long}1"):
+        letters.to_owners(account, key=occasion, subject=_("Rates"), body=_("Rates"), values={})
+    keys = list(Letter.objects.values_list("key", flat=True))
+    assert len(keys) == 2
+    assert {len(key) for key in keys} == {160}
+    # What fits stays as it is, as it stands in databases already.
+    letters.to_owners(account, key="short", subject=_("Rates"), body=_("Rates"), values={})
+    assert Letter.objects.filter(key=f"short:{factories.owner(account).email}").exists()
 
 
 def test_what_is_rolled_back_writes_no_letter(account: Account) -> None:
@@ -313,37 +536,11 @@ def test_the_letter_arrives_in_the_language_of_the_installation(account: Account
     assert sent.body == Letter.objects.get().body
 
 
-def test_a_mail_server_that_is_away_is_asked_again_later_and_later(
-    letter: Letter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def away(*_everything: Any) -> None:
-        asked.append(1)
-        raise smtplib.SMTPServerDisconnected("away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(letters, "send_mail", away)
-        assert letters.send_waiting(clock=at(NOON)) == 0
-        assert letters.send_waiting(clock=at(NOON + timedelta(seconds=59))) == 0
-        assert letters.send_waiting(clock=at(NOON + timedelta(seconds=60))) == 0
-        assert letters.send_waiting(clock=at(NOON + timedelta(seconds=120))) == 0
-    assert len(asked) == 2
-    assert letters.send_waiting(clock=at(NOON + timedelta(seconds=180))) == 1
-    assert Letter.objects.get().tries == 3
-    assert len(mail.outbox) == 1
-
-
-def test_a_process_that_dies_with_a_letter_in_hand_leaves_it_to_another(
-    letter: Letter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dies(*_everything: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(letters, "send_mail", dies)
-        with pytest.raises(KeyboardInterrupt):
-            letters.send_waiting(clock=at(NOON))
+def test_a_process_that_dies_with_a_letter_in_hand_leaves_it_to_another(letter: Letter, post: type[Post]) -> None:
+    post.refuses[letter.to] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        letters.send_waiting(clock=at(NOON))
+    post.refuses.clear()
     assert letters.send_waiting(clock=at(NOON + timedelta(minutes=9))) == 0
     assert letters.send_waiting(clock=at(NOON + timedelta(minutes=10))) == 1
 

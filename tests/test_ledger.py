@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from credits import ledger, proof
 from credits.ledger import KeyConflict, NotEnoughCredit
@@ -144,6 +146,61 @@ def test_a_key_of_another_transfer_is_a_conflict(account: Account, other: Callab
         other(account, stranger)
     assert balances(account) == books(6_000, held=4_000)
     assert balances(stranger) == books(10_000)
+
+
+# By itself
+
+
+WITHIN: dict[str, Callable[[Account], Any]] = {
+    "hold": lambda account: ledger.hold(account, 10, key="a", cause=CAUSE, by=factories.owner(account)),
+    "capture": lambda account: ledger.post([ledger.capture(account.pk, 10, key="a", cause=CAUSE)])["a"],
+    "release": lambda account: ledger.post([ledger.release(account.pk, 10, key="a", cause=CAUSE)])["a"],
+    "refund": lambda account: ledger.refund(account.pk, 10, message=5),
+    "charge": lambda account: ledger.charge(account, 10, key="a", cause=CAUSE),
+}
+
+
+@pytest.fixture
+def busy(account: Account) -> Account:
+    """An account with something in each of its books."""
+    ledger.hold(account, 5_000, key="held", cause=CAUSE)
+    ledger.post([ledger.capture(account.pk, 2_500, key="spent", cause=CAUSE)])
+    return account
+
+
+@pytest.mark.parametrize("move", WITHIN.values(), ids=WITHIN)
+def test_what_a_movement_answers_is_what_stands_in_the_ledger(busy: Account, move: Callable[[Account], Any]) -> None:
+    made = move(busy)
+    assert made.cause_kind in {"test", "message"}
+    shown = {field.attname: getattr(made, field.attname) for field in Transfer._meta.concrete_fields}
+    kept = Transfer.objects.get(key=made.key)
+    assert shown == {name: getattr(kept, name) for name in shown}
+    before = balances(busy)
+    assert move(busy) == made
+    assert balances(busy) == before
+    proven()
+
+
+@pytest.mark.parametrize("name", ["hold", "capture", "release", "refund"])
+def test_on_postgresql_a_movement_within_an_account_is_one_statement(busy: Account, name: str) -> None:
+    """On SQLite it is three between the two of a savepoint."""
+    with CaptureQueriesContext(connection) as made:
+        WITHIN[name](busy)
+    # Who does it is looked up by the test.
+    asked = [query for query in made.captured_queries if not query["sql"].startswith('SELECT "')]
+    assert len(asked) == (1 if connection.vendor == "postgresql" else 5)
+
+
+def test_a_refusal_leaves_the_transaction_around_it_as_it_was(account: Account) -> None:
+    with transaction.atomic():
+        ledger.hold(account, 1_000, key="a", cause=CAUSE)
+        with pytest.raises(NotEnoughCredit):
+            ledger.hold(account, 9_001, key="b", cause=CAUSE)
+        with pytest.raises(KeyConflict):
+            ledger.hold(account, 999, key="a", cause=CAUSE)
+        ledger.hold(account, 9_000, key="b", cause=CAUSE)
+    assert balances(account) == books(0, held=10_000)
+    proven()
 
 
 # Nothing below zero

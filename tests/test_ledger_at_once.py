@@ -1,14 +1,16 @@
 """The ledger under several threads on connections of their own: no race, no deadlock."""
 
 import threading
+import time
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
+from compose.planning import Draft
 from compose.services import submit
-from credits import ledger, proof
+from credits import ledger, lines, proof
 from credits.ledger import NotEnoughCredit
 from credits.lines import Locked
 from credits.models import Account, Book, Owed, Transfer
@@ -34,12 +36,51 @@ WRITERS = 50
 
 
 def submit_at_once(account: Account) -> list[Any]:
-    """So many writers, each on a connection of its own, submit a message of one credit each, at the same time."""
+    """So many writers, each on a connection of its own, submit a message of one credit each, at the same time.
+
+    On PostgreSQL somebody has the account's books until all of them wait for these: none comes before the others.
+    """
     drafts = [factories.draft(account) for _number in range(WRITERS)]
-    return at_once([lambda draft=draft: submit(draft, now=factories.NOON) for draft in drafts])  # type: ignore[misc]
+    taken = threading.Event()
+    if connection.vendor != "postgresql":
+        taken.set()
+
+    def write(draft: Draft) -> Any:
+        assert taken.wait(DEADLINE)
+        return submit(draft, now=factories.NOON)
+
+    def gate() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM credits_book WHERE account_id = %s FOR UPDATE", [account.pk])
+            taken.set()
+            end = time.monotonic() + DEADLINE
+            waiting = 0
+            while waiting < WRITERS:
+                assert time.monotonic() < end, f"only {waiting} writers came to the books"
+                # A transaction sees one moment of this view unless it asks for another.
+                cursor.execute("SELECT pg_stat_clear_snapshot()")
+                cursor.execute(
+                    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND wait_event_type = 'Lock'"
+                )
+                [waiting] = cursor.fetchone()
+                time.sleep(0.01)
+
+    writers: list[Any] = [partial(write, draft) for draft in drafts]
+    results = at_once([*writers, gate] if connection.vendor == "postgresql" else writers)
+    assert results[WRITERS:] in ([], [None])
+    return results[:WRITERS]
 
 
-def test_of_many_at_once_exactly_those_succeed_that_the_balance_covers(fresh_database: FreshDatabase) -> None:
+@pytest.fixture(params=["one statement", "statement by statement"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How a hold is written. SQLite knows the second way only, and does it twice here."""
+    if request.param == "statement by statement":
+        monkeypatch.setattr(lines, "move_alone", lambda *_everything: False)
+    return str(request.param)
+
+
+def test_of_many_at_once_exactly_those_succeed_that_the_balance_covers(fresh_database: FreshDatabase, way: str) -> None:
     account = factories.account(millis=WRITERS // 2 * 1_000)
     results = submit_at_once(account)
     refusals = [result for result in results if isinstance(result, Exception)]
@@ -55,20 +96,18 @@ def without_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     SQLite takes no row locks: its write transactions (IMMEDIATE) come one after the other, so there the race
     cannot be made, and taking the lock away changes nothing.
     """
-    all_have_read = threading.Barrier(WRITERS)
+    assert "FOR UPDATE" in lines.ALONE
+    monkeypatch.setattr(lines, "ALONE", lines.ALONE.replace("FOR UPDATE", ""))
 
     def unlocked(cursor: Any, accounts: set[int], *, with_issued: bool) -> dict[tuple[int | None, str], Locked]:
         found = Book.objects.filter(account_id__in=accounts).values_list("pk", "account_id", "kind", "balance")
-        books: dict[tuple[int | None, str], Locked] = {row[1:3]: Locked(*row) for row in found}
-        if connection.vendor == "postgresql":
-            all_have_read.wait(DEADLINE)
-        return books
+        return {row[1:3]: Locked(*row) for row in found}
 
     monkeypatch.setattr(ledger, "_locked_books", unlocked)
 
 
 def test_without_the_lock_only_the_constraint_stands_between_the_race_and_a_negative_balance(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """The control: the ledger's own question is answered wrongly, and the database refuses what follows."""
     account = factories.account(millis=WRITERS // 2 * 1_000)
@@ -81,7 +120,7 @@ def test_without_the_lock_only_the_constraint_stands_between_the_race_and_a_nega
 
 
 def test_without_the_lock_and_the_constraint_the_balance_goes_below_zero(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """The control of both: nothing else in the product or in these tests keeps the balance above zero."""
     account = factories.account(millis=WRITERS // 2 * 1_000)
@@ -92,6 +131,21 @@ def test_without_the_lock_and_the_constraint_the_balance_goes_below_zero(
     submit_at_once(account)
     lost = WRITERS if connection.vendor == "postgresql" else WRITERS // 2
     assert balances(account) == books((WRITERS // 2 - lost) * 1_000, held=lost * 1_000)
+
+
+def test_holds_and_their_ends_at_once_lose_no_movement(fresh_database: FreshDatabase, way: str) -> None:
+    """Each waits for the books and then moves what they hold by then, not what they held when it began to wait."""
+    account = factories.account(millis=THREADS * 10)
+
+    def work(number: int) -> None:
+        for turn in range(10):
+            ledger.hold(account, 1, key=f"hold:{number}:{turn}", cause=CAUSE)
+            make = ledger.capture if (number + turn) % 2 else ledger.release
+            ledger.post([make(account.pk, 1, key=f"end:{number}:{turn}", cause=CAUSE)])
+
+    assert at_once([partial(work, number) for number in range(THREADS)]) == [None] * THREADS
+    assert balances(account) == books(THREADS * 5, spent=THREADS * 5)
+    proven()
 
 
 def test_the_same_key_at_once_moves_once_and_answers_all(fresh_database: FreshDatabase) -> None:

@@ -112,7 +112,8 @@ def forced(statement: str) -> None:
         for trigger in triggers.wanted(connection):
             on = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
             cursor.execute(f"DROP TRIGGER {trigger.name}{on}")
-        cursor.execute(statement)
+        for one in statement.split("; "):
+            cursor.execute(one)
 
 
 @pytest.fixture
@@ -129,6 +130,7 @@ def busy(account: Account) -> Account:
     ledger.top_up(account, 500_000, key="top", cause=CAUSE)
     orders.confirm(orders.place(account, 100, factories.owner(account)), None)
     assert prove() == []
+    factories.account(name="Another", millis=0)
     return account
 
 
@@ -140,6 +142,18 @@ WRONG = {
         "pointer:",
     ),
     "a message that waits no more": ("UPDATE compose_message SET price = price + 5 WHERE state = 'scheduled'", "hold:"),
+    "a message of another account": (
+        "UPDATE compose_message SET account_id = (SELECT MAX(id) FROM credits_account)",
+        "pointer:",
+    ),
+    "a message and its submission of another account": (
+        (
+            "UPDATE compose_submission SET account_id = (SELECT MAX(id) FROM credits_account); "
+            "UPDATE compose_message SET account_id = (SELECT MAX(id) FROM credits_account) "
+            "WHERE hold_ended_by_id IS NOT NULL"
+        ),
+        "pointer:",
+    ),
     "a paid message that points to a release": (
         (
             "UPDATE compose_message SET hold_ended_by_id = "
@@ -180,6 +194,43 @@ def test_the_proof_finds_what_was_changed_by_force(busy: Account, statement: str
     assert any(one.key.startswith(key) for one in found), found
     with pytest.raises(CommandError, match="does not add up"):
         call_command("verify_ledger")
+
+
+def test_the_proof_finds_a_book_below_zero_even_where_its_lines_say_the_same(account: Account) -> None:
+    """Nothing can make one while the constraint stands."""
+    lifted, back = {
+        "sqlite": ("PRAGMA ignore_check_constraints = ON", "PRAGMA ignore_check_constraints = OFF"),
+        "postgresql": ("ALTER TABLE credits_book DROP CONSTRAINT book_balance_never_negative", "SELECT 1"),
+    }[connection.vendor]
+    connection.check_constraints()
+    with connection.cursor() as cursor:
+        cursor.execute(lifted)
+        try:
+            cursor.execute(
+                "INSERT INTO credits_transfer (verb, debit_id, credit_id, amount, key, cause_kind, cause_key, reason, "
+                "created_at) SELECT 'charge', debit_id, credit_id, 10005, 'x', 'test', '1', '', created_at "
+                "FROM (SELECT MAX(created_at) AS created_at FROM credits_transfer) AS line, "
+                "(SELECT id AS debit_id FROM credits_book WHERE kind = 'available') AS available, "
+                "(SELECT id AS credit_id FROM credits_book WHERE kind = 'spent') AS spent"
+            )
+            cursor.execute("UPDATE credits_book SET balance = balance - 10005 WHERE kind = 'available'")
+            cursor.execute("UPDATE credits_book SET balance = balance + 10005 WHERE kind = 'spent'")
+        finally:
+            cursor.execute(back)
+    [difference] = prove()
+    assert difference.key.startswith("below:")
+    assert "shows -5, below zero" in difference.sentence
+
+
+def test_the_proof_finds_a_trigger_that_is_missing(account: Account) -> None:
+    trigger = triggers.wanted(connection)[0]
+    with connection.cursor() as cursor:
+        on = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER {trigger.name}{on}")
+    [difference] = prove()
+    assert trigger.name in difference.sentence
+    triggers.install(connection)
+    assert prove() == []
 
 
 # The task that proves it

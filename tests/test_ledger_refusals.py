@@ -164,6 +164,27 @@ def test_a_hold_ends_once(settled: Message, another_line: int, changes: str) -> 
     assert Message.objects.get().hold_ended_by_id == settled.hold_ended_by_id
 
 
+@pytest.mark.parametrize("how", ["replaced", "deleted", "emptied"])
+def test_a_message_whose_hold_has_ended_does_not_come_again_as_one_that_waits(settled: Message, how: str) -> None:
+    """Put back as it was before, it would leave again, and no line would say that it was paid."""
+    columns = [str(field.column) for field in Message._meta.concrete_fields]
+    waits = {"state": "'scheduled'", "final_at": "NULL", "hold_ended_by_id": "NULL"}
+    replacing = (
+        f"INSERT OR REPLACE INTO compose_message ({', '.join(columns)}) "  # noqa: S608
+        f"SELECT {', '.join(waits.get(column, column) for column in columns)} FROM compose_message"
+    )
+    statements = {"deleted": "DELETE FROM compose_message"}
+    if connection.vendor == "sqlite":
+        statements["replaced"] = replacing
+    else:
+        statements["emptied"] = "TRUNCATE compose_message CASCADE"
+    connection.check_constraints()
+    if how in statements:
+        with pytest.raises(IntegrityError, match="never deleted"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statements[how])
+    assert Message.objects.get().hold_ended_by_id == settled.hold_ended_by_id
+
+
 def test_a_message_whose_hold_has_ended_may_still_change_otherwise(settled: Message) -> None:
     """The control: it is the pointer that is refused."""
     with connection.cursor() as cursor:
@@ -272,6 +293,27 @@ def test_a_disabled_trigger_is_missing_too() -> None:
             with connection.cursor() as cursor:
                 cursor.execute(f"ALTER TABLE credits_transfer {how} TRIGGER credits_transfer_no_update")
             assert triggers.missing(connection) == {"credits_transfer_no_update"}
+
+
+@pytest.mark.django_db
+def test_the_triggers_of_an_earlier_version_go_when_the_new_ones_come() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION credits_transfer_refuse() RETURNS trigger LANGUAGE plpgsql "
+                "AS $$ BEGIN RAISE EXCEPTION 'no'; END $$"
+            )
+            for name, event, each in (("change", "UPDATE OR DELETE", "ROW"), ("truncate", "TRUNCATE", "STATEMENT")):
+                cursor.execute(
+                    f"CREATE OR REPLACE TRIGGER credits_transfer_no_{name} BEFORE {event} ON credits_transfer "
+                    f"FOR EACH {each} EXECUTE FUNCTION credits_transfer_refuse()"
+                )
+            triggers.install(connection)
+            cursor.execute("SELECT tgname FROM pg_trigger WHERE tgname = 'credits_transfer_no_change'")
+            assert cursor.fetchall() == []
+            cursor.execute("SELECT 1 FROM pg_proc WHERE proname = 'credits_transfer_refuse'")
+            assert cursor.fetchall() == []
+    assert triggers.missing(connection) == set()
 
 
 def test_what_the_check_advises_makes_the_triggers_again(fresh_database: FreshDatabase) -> None:

@@ -3,46 +3,31 @@
 import copy
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, connection, transaction
-from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from credits import ledger, orders, proof
+from credits import ledger, orders, paying, proof, tasks
 from credits.models import Account, Letter, Order, Pack, Transfer
-from credits.orders import NotOnSale, NotPossible
-from credits.payments.base import NotTrusted, Paid, PaymentBackend, PaymentFailed
+from credits.orders import MOST_WAITING, NotOnSale, NotPossible, TooManyWaiting
+from credits.payments.base import PaymentFailed
 from tests import factories
-from tests.factories import assert_ledger_adds_up, balances
+from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
+from tests.fixtures.payments import ShopPayments
 from tests.pages import browser_of, read
 from tests.threads import at_once
 
 THREADS = 8
 ORDERS = "/administration/credits/order/"
-
-
-class ShopPayments(PaymentBackend):
-    """A payment service for tests: pays at an address, and is trusted when its call says the word."""
-
-    name = "shop"
-    away = False
-
-    def start(self, order: Order) -> str | None:
-        if ShopPayments.away:
-            raise PaymentFailed("no answer")
-        return f"https://shop.example.org/pay/{order.pk}"
-
-    def confirm(self, request: HttpRequest) -> list[Paid]:
-        said = json.loads(request.body)
-        if said["word"] != "open":
-            raise NotTrusted("a wrong word")
-        return [Paid(order, f"shop-{order}") for order in said["orders"]]
 
 
 @pytest.fixture
@@ -54,14 +39,6 @@ def account(db: None) -> Account:
 @pytest.fixture
 def owner(account: Account) -> User:
     return factories.owner(account)
-
-
-@pytest.fixture
-def shop(settings: Any) -> Iterator[None]:
-    """The installation is paid through ShopPayments."""
-    settings.SMS_PAYMENTS = {"BACKEND": "tests.test_orders.ShopPayments"}
-    yield
-    ShopPayments.away = False
 
 
 def place(account: Account, size: int = 100, **more: Any) -> Order:
@@ -116,6 +93,22 @@ def test_the_administrators_are_told_of_an_order(account: Account) -> None:
     letter = Letter.objects.get()
     assert letter.to == root.email
     assert "500" in letter.subject
+
+
+def test_an_account_has_twenty_waiting_orders_at_most(account: Account, owner: User) -> None:
+    key = uuid.uuid4()
+    waiting = [place(account, request_key=key), *(place(account) for _order in range(MOST_WAITING - 1))]
+    with pytest.raises(TooManyWaiting):
+        place(account)
+    # A form that was sent again ordered already; other accounts order as before.
+    assert place(account, request_key=key) == waiting[0]
+    place(factories.account(name="Salon de thé"))
+    assert Order.objects.filter(account=account).count() == MOST_WAITING == 20
+    orders.cancel(waiting[0], owner)
+    orders.confirm(waiting[1], None)
+    assert [place(account).status, place(account).status] == ["pending", "pending"]
+    with pytest.raises(TooManyWaiting):
+        place(account)
 
 
 # Deciding
@@ -256,6 +249,39 @@ def test_a_double_click_at_the_same_time_orders_once(fresh_database: FreshDataba
     assert {result.pk for result in results} == {Order.objects.get().pk}
 
 
+def test_ordered_by_many_at_once_no_more_wait_than_may(fresh_database: FreshDatabase) -> None:
+    account = factories.account(millis=0)
+    for _order in range(MOST_WAITING - 2):
+        place(account)
+    results = at_once([lambda: place(account)] * THREADS)
+    assert sum(isinstance(result, TooManyWaiting) for result in results) == THREADS - 2
+    assert Order.objects.filter(account=account).count() == MOST_WAITING
+
+
+def test_begun_paid_and_confirmed_by_many_at_once_it_is_begun_once_and_credited_once(
+    fresh_database: FreshDatabase, shop: None
+) -> None:
+    """The owner presses Pay twice, two workers look for what was not begun, and the service says that it is paid."""
+    ShopPayments.trouble = PaymentFailed("no answer")
+    account = factories.account(millis=0)
+    order = place(account)
+    ShopPayments.trouble = None
+
+    def pressed() -> str:
+        return paying.pay(Order.objects.get(pk=order.pk))
+
+    later = at(timezone.now() + timedelta(hours=1))
+    looked: Callable[[], int] = lambda: paying.begin_waiting(clock=later)  # noqa: E731
+    results = at_once([pressed, pressed, looked, looked, *[lambda: orders.paid(order, "shop-1")] * 4])
+    assert not [result for result in results if isinstance(result, BaseException)]
+    # None at all where it was paid before anybody began.
+    assert ShopPayments.begun in ([], [order.pk])
+    assert Order.objects.get().status == "confirmed"
+    assert balances(account)["available"] == 100_000
+    assert Transfer.objects.count() == 1
+    assert_ledger_adds_up()
+
+
 # A payment backend
 
 
@@ -268,13 +294,128 @@ def test_a_backend_says_where_the_order_is_paid(account: Account) -> None:
 
 @pytest.mark.usefixtures("shop")
 def test_a_payment_that_cannot_be_begun_leaves_an_order_that_waits(account: Account) -> None:
-    ShopPayments.away = True
+    ShopPayments.trouble = PaymentFailed("no answer")
     order = place(account)
     assert (order.status, order.address) == ("pending", "")
-    ShopPayments.away = False
-    assert orders.pay(order) == f"https://shop.example.org/pay/{order.pk}"
+    ShopPayments.trouble = None
+    assert paying.pay(order) == f"https://shop.example.org/pay/{order.pk}"
     orders.cancel(order, None)
-    assert orders.pay(Order.objects.get()) == f"https://shop.example.org/pay/{order.pk}"
+    assert paying.pay(Order.objects.get()) == f"https://shop.example.org/pay/{order.pk}"
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_payment_that_was_not_begun_is_tried_again_with_growing_pauses(account: Account) -> None:
+    with time_machine.travel(NOON, tick=False):
+        ShopPayments.trouble = PaymentFailed("no answer")
+        order = place(account)
+    tried = []
+    for minute in range(70):
+        before = Order.objects.get().begin_tries
+        assert paying.begin_waiting(clock=at(NOON + timedelta(minutes=minute))) == 0
+        tried += [minute] * (Order.objects.get().begin_tries - before)
+    assert tried == [1, 3, 7, 15, 31, 63]
+    # What a payment service is known to raise is told to nobody: the order itself was.
+    assert not Letter.objects.filter(key__startswith="not_begun:").exists()
+    ShopPayments.trouble = None
+    assert paying.begin_waiting(clock=at(NOON + timedelta(minutes=126))) == 0
+    assert paying.begin_waiting(clock=at(NOON + timedelta(minutes=127))) == 1
+    order.refresh_from_db()
+    assert (order.address, order.begun_at) == (
+        f"https://shop.example.org/pay/{order.pk}",
+        NOON + timedelta(minutes=127),
+    )
+    assert paying.begin_waiting(clock=at(NOON + timedelta(days=1))) == 0
+    assert ShopPayments.begun == [order.pk]
+
+
+def test_a_pause_is_never_longer_than_six_hours(account: Account, shop: None) -> None:
+    ShopPayments.trouble = PaymentFailed("no answer")
+    order = place(account)
+    Order.objects.update(begin_tries=30_000, begin_next=NOON)
+    paying.begin_waiting(clock=at(NOON))
+    order.refresh_from_db()
+    assert order.begin_next == NOON + timedelta(hours=6)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_process_that_dies_before_or_while_it_begins_a_payment_leaves_it_to_the_next(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with time_machine.travel(NOON, tick=False):
+        with monkeypatch.context() as patch:
+            patch.setattr(orders, "pay", lambda order: None)
+            before = place(account)
+        ShopPayments.trouble = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            place(account, 200)
+        ShopPayments.trouble = None
+    during = Order.objects.get(credits=200)
+    assert paying.begin_waiting(clock=at(NOON + paying.LEASE - timedelta(seconds=1))) == 0
+    assert paying.begin_waiting(clock=at(NOON + paying.LEASE)) == 2
+    assert ShopPayments.begun == [before.pk, during.pk]
+    assert tasks.begin_payments() == 0
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_backend_that_breaks_keeps_no_other_order_from_being_begun_and_is_told_once(
+    account: Account, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = factories.user("root", superuser=True)
+    ShopPayments.trouble = PaymentFailed("no answer")
+    broken, fine = place(account), place(factories.account(name="Salon de thé"))
+    ShopPayments.trouble = None
+    start = ShopPayments.start
+
+    def breaks(self: ShopPayments, order: Order) -> str | None:
+        if order.pk == broken.pk:
+            raise ZeroDivisionError("key=s3cret")
+        return start(self, order)
+
+    monkeypatch.setattr(ShopPayments, "start", breaks)
+    for hour in range(1, 4):
+        paying.begin_waiting(clock=at(timezone.now() + timedelta(hours=hour)))
+    assert ShopPayments.begun == [fine.pk]
+    broken.refresh_from_db()
+    assert (broken.status, broken.begun_at, broken.begin_tries) == ("pending", None, 4)
+    assert f"The payment of order {broken.pk} could not be begun" in caplog.text
+    letter = Letter.objects.get(key__startswith="not_begun:")
+    assert letter.to == root.email
+    assert "ZeroDivisionError" in letter.body
+    assert "s3cret" not in letter.body + letter.subject
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("address", ["http://shop.example.org/{}", "javascript:alert({})", "https://" + "x" * 2000])
+def test_an_address_where_nobody_should_pay_is_kept_from_everybody(account: Account, address: str) -> None:
+    ShopPayments.address = address
+    order = place(account)
+    order.refresh_from_db()
+    assert (order.address, order.begun_at, order.begin_tries) == ("", None, 1)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_decided_order_is_not_begun(account: Account) -> None:
+    ShopPayments.trouble = PaymentFailed("no answer")
+    cancelled, confirmed = place(account), place(account)
+    orders.cancel(cancelled, None)
+    orders.confirm(confirmed, None)
+    ShopPayments.trouble = None
+    assert paying.begin_waiting(clock=at(timezone.now() + timedelta(days=1))) == 0
+    # Read before it was decided.
+    assert [paying.pay(order) for order in (cancelled, confirmed)] == ["", ""]
+    assert ShopPayments.begun == []
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_order_that_was_begun_nowhere_is_begun_where_the_installation_is_paid_now(
+    account: Account, settings: Any
+) -> None:
+    ShopPayments.trouble = PaymentFailed("no answer")
+    order = place(account)
+    settings.SMS_PAYMENTS = {"BACKEND": "credits.payments.manual.ManualPayments"}
+    assert paying.begin_waiting(clock=at(timezone.now() + timedelta(hours=1))) == 1
+    order.refresh_from_db()
+    assert (order.backend, order.address, order.to_begin) == ("manual", "", False)
 
 
 def tell(*paid: int, word: str = "open") -> Any:
@@ -347,7 +488,7 @@ def test_orders_that_wait_come_first(account: Account, admin: Client) -> None:
     orders.confirm(made[3], None)
     orders.cancel(made[1], None)
     page = read(admin.get(ORDERS))
-    shown = [row.one("td", **{"class": "field-size"}).text for row in page.one(id="result_list").one("tbody").all("tr")]
+    shown = [row.one("td", **{"class": "field-what"}).text for row in page.one(id="result_list").one("tbody").all("tr")]
     assert shown == ["250", "100", "500", "200"]
 
 

@@ -1,7 +1,10 @@
 """Rates as a file: every line is looked at before anything is applied, and what is exported is imported again."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -106,6 +109,17 @@ def test_a_file_is_shown_before_it_is_applied(admin: Client) -> None:
         ("FR,-1,2027-01-01", "is no amount of credits"),
         ("FR,1001,2027-01-01", "A rate is above zero and at most 1000."),
         ("FR,0.0001,2027-01-01", "is no amount of credits"),
+        ('FR,"1,000",2027-01-01', "“1,000” may be 1 and a fraction, or 1000. Write 1,0000 for the first, 1000 for"),
+        ('FR,"12,500",2027-01-01', "Write 12,5000 for the first, 12500 for the second."),
+        ('FR,"1,000.5",2027-01-01', "is no amount of credits"),
+        ("FR,1 5,2027-01-01", "is no amount of credits"),
+        ("FR,=1+1,2027-01-01", "“=1+1” is no amount of credits"),
+        ("FR,'=1,2027-01-01", "is no amount of credits"),
+        ('FR,"=""0.5""",2027-01-01', "is no amount of credits"),
+        ("FR,+1,2027-01-01", "is no amount of credits"),
+        ("FR,@1,2027-01-01", "is no amount of credits"),
+        ("=FR,1,2027-01-01", "is not the two capital letters of a country"),
+        ("FR,1,=TODAY()", "“=TODAY()” is no date"),
         ("FR,1e3,2027-01-01", "is no amount of credits"),
         ("FR,0,5,2027-01-01", "There are more cells than columns."),
         ("FR,1", "A cell is missing"),
@@ -177,6 +191,86 @@ def test_what_is_no_file_of_rates_is_refused_with_a_sentence(admin: Client, text
 def test_files_as_spreadsheets_save_them_are_read(admin: Client, content: bytes) -> None:
     page = read(admin.post(IMPORT, {"file": SimpleUploadedFile("rates.csv", content)}))
     assert changes(page) == [["2", "France (FR)", "1 Jan. 2027 00:00", "none at this date", "0.9"]]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "wrong"),
+    [
+        # Alone each may be a thousand, whatever stands between the cells.
+        (["1,000"], ["Line 2"]),
+        (["1.000"], ["Line 2"]),
+        (["1.125", "2.250"], ["Line 2", "Line 3"]),
+        # A sign that is the decimal one somewhere is so everywhere in the file, before and after.
+        (["1,000", "0,5"], []),
+        (["0,065", "1,125"], []),
+        (["1.125", "2.2500"], []),
+        # The other one is not, and both show nothing.
+        (["1.000", "0,5"], ["Line 2"]),
+        (["1,000", "0,5", "0.5"], ["Line 2"]),
+        # Without a sign, or with a zero before it, there is nothing to ask.
+        (["1000", "0,125", "0.125"], []),
+        (["1 000"], []),
+    ],
+)
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_an_amount_that_may_be_a_thousand_or_one_is_never_guessed(
+    admin: Client, amounts: list[str], wrong: list[str], separator: str
+) -> None:
+    regions = ["FR", "BE", "CH"]
+    rows = [
+        ["region", "credits", "valid_from"],
+        *([*pair, "2027-01-01"] for pair in zip(regions, amounts, strict=False)),
+    ]
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows(rows)
+    page = read(preview(admin, text.getvalue()))
+    assert [error.split(":")[0] for error in (errors(page) if wrong else [])] == wrong
+    if not wrong:
+        said = [Decimal(amount.replace(",", ".").replace(" ", "")) for amount in amounts]
+        assert [Decimal(row[4].replace(",", "")) for row in changes(page)] == said
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "No rate would change"), ("fr", "Un tarif changerait")])
+def test_a_file_that_changes_nothing_says_so(language: str, words: str) -> None:
+    """In French none is said like one, so it has a sentence of its own."""
+    factories.rate("FR", 900, valid_from=datetime(2027, 1, 1, tzinfo=UTC))
+    browser = browser_of(factories.user("chef", superuser=True), language=language)
+    page = sentence(read(preview(browser, "region,credits,valid_from", "FR,0.9,2027-01-01T00:00Z")))
+    assert (words in page) is (language == "en")
+
+
+def test_cells_for_people_may_begin_with_anything_and_are_shown_as_text_only(admin: Client) -> None:
+    page = read(preview(admin, "note;region;credits;valid_from", "=1+1;FR;0,9;2027-01-01", "@x;BE;1,25;2027-01-01"))
+    assert [row[4] for row in changes(page)] == ["0.9", "1.25"]
+    page = read(preview(admin, "region;credits;valid_from", "<b>=1</b>;0,9;2027-01-01"))
+    assert page.one("main").all("b") == []
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_an_exported_rate_is_one_thing_only_and_imported_again_in_both_languages(language: str) -> None:
+    for region, millis in (("FR", 1_125), ("BE", 12_500), ("CH", 1_000_000), ("LU", 900), ("MC", 1)):
+        factories.rate(region, millis)
+    browser = browser_of(factories.user("chef", superuser=True), language=language)
+    content = browser.get(EXPORT).getvalue()
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig")), delimiter=";" if language == "fr" else ","))
+    written = {row["region"]: row["credits"].replace(",", "." if language == "fr" else ",") for row in rows}
+    assert written == {"FR": "1.1250", "BE": "12.5", "CH": "1000", "LU": "0.9", "MC": "0.001"}
+    for other in ("fr", "en"):
+        page = read(
+            browser_of(factories.user(superuser=True), language=other).post(
+                IMPORT, {"file": SimpleUploadedFile("rates.csv", content)}
+            )
+        )
+        assert page.all("div", **{"class": "errornote"}) == []
+    rate_files.apply(content.decode("utf-8-sig"))
+    assert dict(Rate.objects.values_list("region", "millis")) == {
+        "FR": 1_125,
+        "BE": 12_500,
+        "CH": 1_000_000,
+        "LU": 900,
+        "MC": 1,
+    }
 
 
 def test_a_date_as_a_french_spreadsheet_writes_it_is_read_in_french(admin: Client) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -11,11 +12,11 @@ from urllib.parse import urlencode
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compose import services
@@ -315,6 +316,69 @@ def test_what_is_given_back_lowers_its_day_and_what_is_held_is_not_spent(account
     assert daily(account)[-1].millis == 4_000
 
 
+KINDS = ("grant", "hold", "capture", "release", "refund", "charge")
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 40), st.integers(0, 80)), max_size=25))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_plot_the_statement_and_the_books_tell_one_story(moves: list[tuple[str, int, int]]) -> None:
+    """Whatever moved in four days, in the order of time: each day of the plot is what the lines of that day say."""
+    with transaction.atomic():
+        account = factories.account(millis=50_000)
+        expected: dict[date, int] = {}
+        for number, (kind, size, hour) in enumerate(sorted(moves, key=lambda move: move[2])):
+            moment = factories.NOON - timedelta(days=4) + hour * HOUR
+            key, cause = f"story:{account.pk}:{number}", ("submission", "1")
+            books = statement.books(account)
+            # No more than there is, so that each does something.
+            left = {"capture": books.held, "release": books.held, "refund": books.spent, "charge": books.available}
+            amount = min(size * 250, left.get(kind, books.available if kind == "hold" else 10_000))
+            if amount == 0:
+                continue
+            with time_machine.travel(moment, tick=False):
+                match kind:
+                    case "grant":
+                        factories.grant(account, amount)
+                    case "hold":
+                        ledger.hold(account, amount, key=key, cause=cause)
+                    case "capture":
+                        ledger.post([ledger.capture(account.pk, amount, key=key, cause=cause)])
+                    case "release":
+                        ledger.post([ledger.release(account.pk, amount, key=key, cause=cause)])
+                    case "refund":
+                        ledger.refund(account.pk, amount, message=account.pk * 1_000 + number)
+                    case "charge":
+                        ledger.charge(account, amount, key=key, cause=cause)
+            sign = {"capture": 1, "charge": 1, "refund": -1}.get(kind, 0)
+            day = moment.astimezone(account.zone).date()
+            expected[day] = expected.get(day, 0) + sign * amount
+        days, books = daily(account), statement.books(account)
+        assert {day.date: day.millis for day in days if day.millis} == {
+            day: millis for day, millis in expected.items() if millis
+        }
+        assert sum(day.millis for day in days) == books.spent
+        # What the statement says was taken and given back, less what is held still, is what the plot says was spent.
+        lines = [line for batch in statement.batches(books, Wanted()) for line in batch]
+        brought = {Transfer.Verb.TOP_UP, Transfer.Verb.ADJUST}
+        used = -sum(line.amount for line in lines if line.transfer.verb not in brought)
+        assert used - books.held == plot.plot(days).total
+        transaction.set_rollback(True)
+
+
+def test_days_on_which_more_came_back_than_was_spent_are_told_as_such(account: Account, browser: Client) -> None:
+    spend(account, 5_000, factories.NOON - timedelta(days=40))
+    ledger.refund(account.pk, 2_000, message=1)
+    figure = read(browser.get("/credits/")).one("figure")
+    assert "In 30 days at least as much was given back as spent: −2 in all." in figure.text
+    assert figure.one("table").one("tbody").all("tr")[0].one("td").text == "−2"
+    assert figure.all("rect", **{"class": "plot-bar"}) == []
+    # As much as was given back was spent: days with bars, and nothing in all.
+    spend(account, 2_000, factories.NOON - timedelta(days=1))
+    figure = read(browser.get("/credits/")).one("figure")
+    assert "at least as much was given back as spent: 0 in all." in figure.text
+    assert len(figure.all("rect", **{"class": "plot-bar"})) == 1
+
+
 def test_another_accounts_consumption_is_not_in_the_plot(account: Account) -> None:
     spend(factories.account(name="Clinique du Parc"), 5_000, factories.NOON)
     assert [day.millis for day in daily(account)] == [0] * consumption.DAYS
@@ -357,6 +421,35 @@ def test_the_plot_is_drawn_without_style_and_said_as_a_table(account: Account) -
         assert len(rows) == consumption.DAYS
         assert rows[0].one("td").text == ("12.5" if language == "en" else "12,5")
         assert "12.5 spent in 30 days" in figure.text or language == "fr"
+
+
+@pytest.mark.parametrize(("language", "separator", "sign"), [("fr", ";", ","), ("en", ",", ".")])
+def test_the_file_opens_rightly_and_safely_in_a_spreadsheet_of_the_language(
+    language: str, separator: str, sign: str
+) -> None:
+    """Read by the rules of such a spreadsheet: its separator, its decimal sign, ISO dates; nothing is a formula."""
+    person = factories.user()
+    account = factories.account(name="=HYPERLINK(1)", owner=person, millis=0)
+    other = factories.account(name="+33;1,5", owner=person, millis=0)
+    reasons = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "l'été", 'a "b"; c, d', "1,5", "＝1"]
+    for reason in reasons:
+        factories.grant(account, 1_234_500, reason=reason)
+    ledger.transfer(account, other, 500, "transfer:1", person)
+    browser = browser_of(person, language=language)
+    browser.post(reverse("switch_account"), {"account": account.pk})
+    content = b"".join(browser.get(reverse("statement_file")))
+    assert content.startswith(b"\xef\xbb\xbf")
+    header, moved, *granted = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=separator)
+    assert {len(row) for row in (header, moved, *granted)} == {7}
+    cells = [cell for row in (header, moved, *granted) for cell in row]
+    numbers = re.compile(rf"-?[0-9]+(?:\{sign}[0-9]+)?")
+    for cell in cells:
+        assert numbers.fullmatch(cell) or not cell.lstrip().startswith(tuple("=+-@＝＋－＠\t\r\n")), cell
+    assert [row[3].removeprefix("'") for row in reversed(granted)] == reasons
+    assert {datetime.fromisoformat(row[0]).isoformat() for row in granted} == {"2026-11-24T12:00:00"}
+    assert {row[4] for row in granted} == {f"1234{sign}5"}
+    assert (moved[4], moved[5]) == (f"-0{sign}5", "13579")
+    assert "+33;1,5" in moved[2]
 
 
 def test_an_account_that_spent_nothing_is_told_what_will_be_there(browser: Client) -> None:

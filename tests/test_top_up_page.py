@@ -14,7 +14,9 @@ from django.urls import reverse
 
 from credits import alerts, orders
 from credits.models import Account, Letter, Order, Pack, Transfer
+from credits.payments.base import PaymentFailed
 from tests import factories
+from tests.fixtures.payments import ShopPayments
 from tests.pages import Element, browser_of, is_a_sentence, read, sentence
 
 PAGE = "/credits/add/"
@@ -163,8 +165,76 @@ def test_an_order_that_is_paid_at_an_address_has_a_link_to_it_and_no_other_kind_
         assert len(read(browser.get(PAGE)).all("a", href=address)) == links
 
 
+def test_a_payment_that_could_not_be_begun_is_begun_by_a_press_of_a_button(
+    account: Account, browser: Client, shop: None
+) -> None:
+    ShopPayments.trouble = PaymentFailed("no answer")
+    assert send(browser, "order", pack="500").status_code == 302
+    order = Order.objects.get()
+    words = said(browser)
+    assert f"Order {order.pk} of 500 credits is placed, but its payment could not be begun." in words
+    assert "its payment is not begun yet; it is tried again by itself" in words
+    assert pay(browser, order).headers["Location"] == f"{PAGE}#order-{order.pk}"
+    assert f"The payment of order {order.pk} cannot be begun now. The order waits" in said(browser)
+    ShopPayments.trouble = None
+    pay(browser, order)
+    page = read(browser.get(PAGE))
+    assert f"The payment of order {order.pk} is ready: “Pay” in the list below leads to its page now." in sentence(page)
+    (link,) = page.all("a", href=f"https://shop.example.org/pay/{order.pk}")
+    assert link.text.split() == ["Pay", str(order.pk)]
+    assert not page.all("form", action=reverse("pay_order", kwargs={"pk": order.pk}))
+    pay(browser, order)
+    assert ShopPayments.begun == [order.pk]
+    orders.cancel(order, None)
+    pay(browser, order)
+    assert f"Order {order.pk} does not wait any more: its status is “Cancelled”." in said(browser)
+
+
+def test_where_the_administrator_confirms_there_is_nothing_to_pay(account: Account, browser: Client) -> None:
+    order = factories.order(account)
+    assert not read(browser.get(PAGE)).all("form", action=reverse("pay_order", kwargs={"pk": order.pk}))
+    pay(browser, order)
+    assert f"Order {order.pk} needs nothing more from you" in said(browser)
+
+
+def test_an_old_order_is_shown_where_it_stands_after_its_payment_was_begun(account: Account, browser: Client) -> None:
+    order = factories.order(account)
+    for _number in range(20):
+        orders.confirm(factories.order(account), None)
+    assert pay(browser, order).headers["Location"] == f"{PAGE}?before={order.pk + 1}#order-{order.pk}"
+
+
+def pay(browser: Client, order: Order) -> Any:
+    """Press the button, whether or not it is there."""
+    return browser.post(reverse("pay_order", kwargs={"pk": order.pk}))
+
+
+def test_when_twenty_orders_wait_the_next_is_refused_with_a_sentence(account: Account, browser: Client) -> None:
+    for _number in range(20):
+        factories.order(account)
+    answer = send(browser, "order", pack="500")
+    assert answer.status_code == 422
+    assert "20 orders of this account wait already, and no more than that may wait. Nothing was ordered" in sentence(
+        read(answer)
+    )
+    assert Order.objects.count() == 20
+
+
+@pytest.mark.parametrize(("amount", "words"), [("1", "1 credit was moved"), ("1.5", "1.5 credits were moved")])
+def test_one_credit_was_moved_and_two_were(
+    account: Account, other: Account, browser: Client, amount: str, words: str
+) -> None:
+    send(browser, "transfer", to=str(other.pk), amount=amount)
+    assert f"{words} to Salon de thé." in said(browser)
+
+
 def test_orders_are_paged_without_one_lost(account: Account, browser: Client) -> None:
-    made = [factories.order(account).pk for _number in range(45)]
+    made = [factories.order(account).pk for _number in range(20)]
+    for pk in made:
+        orders.confirm(Order.objects.get(pk=pk), None)
+    made += [factories.order(account).pk for _number in range(20)]
+    orders.cancel(Order.objects.get(pk=made[-1]), None)
+    made += [factories.order(account).pk for _number in range(1)]
     seen: list[str] = []
     address = PAGE
     while address:
@@ -230,6 +300,9 @@ def test_an_amount_that_is_none_is_refused_with_a_sentence_and_kept(
 def test_a_thousand_with_a_french_comma_is_one(person: User, account: Account) -> None:
     french = browser_of(person, language="fr")
     send(french, "alert", threshold="1,000")
+    assert alerts.watch_of(account).alert_below == 1_000
+    # A thousand where the point stands between thousands, one where it is the decimal sign: it is asked.
+    assert send(french, "alert", threshold="1.000").status_code == 422
     assert alerts.watch_of(account).alert_below == 1_000
     send(french, "alert", threshold="1\u202f000,5")
     assert alerts.watch_of(account).alert_below == 1_000_500

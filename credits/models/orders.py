@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -67,7 +68,14 @@ class Order(models.Model):
     )
     created_at = models.DateTimeField(_("ordered"), auto_now_add=True)
     backend = models.CharField(_("payment by"), max_length=40)
-    address = models.CharField(_("where it is paid"), max_length=500, blank=True)
+    # Where pages of payment services end: their addresses carry signatures.
+    address = models.CharField(_("where it is paid"), max_length=2000, blank=True)
+    # The payment is begun once (credits/paying.py): until then it is tried at `begin_next` and after, by one process
+    # at a time, which has it until `begin_leased`.
+    begun_at = models.DateTimeField(_("payment begun"), null=True, editable=False)
+    begin_next = models.DateTimeField(default=timezone.now, editable=False)
+    begin_leased = models.DateTimeField(null=True, editable=False)
+    begin_tries = models.PositiveSmallIntegerField(default=0, editable=False)
     reference = models.CharField(_("payment reference"), max_length=120, blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("decided by")
@@ -98,6 +106,8 @@ class Order(models.Model):
         indexes = [
             models.Index(F("account"), F("id").desc(), name="order_page"),
             models.Index(F("id"), name="order_waiting", condition=Q(status="pending")),
+            models.Index(F("account"), name="order_waiting_of", condition=Q(status="pending")),
+            models.Index(F("begin_next"), name="order_not_begun", condition=Q(status="pending", begun_at=None)),
         ]
 
     def __str__(self) -> str:
@@ -111,12 +121,23 @@ class Order(models.Model):
     def is_pending(self) -> bool:
         return self.status == self.Status.PENDING
 
+    @property
+    def is_payable(self) -> bool:
+        """Whether the order waits to be paid on a page of the payment service, at `address`."""
+        return self.is_pending and self.address.startswith("https://")
+
+    @property
+    def to_begin(self) -> bool:
+        """Whether the order waits and its payment was never begun."""
+        return self.is_pending and self.begun_at is None and not self.address
+
 
 class Watch(models.Model):
     """What an account wants when its credits run low: to be told, a pack to be ordered, both or neither.
 
     Amounts are millis. `low_since` is set while the balance is below `alert_below`, so it is said once for each
-    crossing; `refill_order` is the order that this crossing made, so it makes no second one.
+    crossing; `refill_order` is the order that this crossing made, so it makes no second one; `refill_missing_since` is
+    set while the pack is not on sale, so the administrators are told once for each time that it is taken off.
     """
 
     account = models.OneToOneField(Account, models.CASCADE, related_name="watch", verbose_name=_("SMS account"))
@@ -125,6 +146,7 @@ class Watch(models.Model):
     refill_below = models.BigIntegerField(_("top up below (thousandths of a credit)"), null=True, blank=True)
     refill_credits = models.PositiveIntegerField(_("credits of the automatic order"), null=True, blank=True)
     refill_order = models.ForeignKey(Order, models.PROTECT, null=True, related_name="+", editable=False)
+    refill_missing_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("low credits")

@@ -15,7 +15,7 @@ from credits.models import Order
 
 
 class PaymentFailed(Exception):
-    """The payment could not be begun; the order waits, and may be begun again or confirmed by the administrator."""
+    """The payment could not be begun now, as when the service is away; the order waits and is begun again later."""
 
 
 class NotTrusted(Exception):
@@ -38,8 +38,10 @@ class PaymentBackend:
     def start(self, order: Order) -> str | None:
         """Begin the payment of a waiting order, outside any transaction: it may ask the network.
 
-        Returns the https address where the person pays, None when there is nothing to do on a page. Asked again
-        for the same order it must not make a second payment. Raises PaymentFailed.
+        Returns the https address where the person pays (2000 characters at most), None when there is nothing to do on
+        a page. It answers within a minute: its own time-outs see to that. Asked again for the same order it must not
+        make a second payment, as a process may die after asking; the order's number is its key. Raises PaymentFailed;
+        whatever else it raises is told to the administrators, and the order is begun again later all the same.
         """
         raise NotImplementedError
 

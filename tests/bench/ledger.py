@@ -21,8 +21,9 @@ from tests.bench import races
 
 WRITERS = (1, 2, 8)
 ACCOUNTS = 64
-SECONDS = 1.0
-TURNS = 5
+# Of one part of a turn: ours, or bare.
+SECONDS = 0.25
+TURNS = 15
 TARGET = 0.5
 # So many lines of the ledger, each with its share of submissions and messages; ARGS="ledger" measures these.
 ENTRIES = tuple(int(size) for size in os.environ.get("BENCH_LEDGER_ENTRIES", "100000,1000000").split(","))
@@ -71,7 +72,7 @@ def _movements() -> str:
     outcomes = []
     for name, chosen in (("one account", accounts[:1]), (f"{ACCOUNTS} accounts", accounts)):
         for writers in WRITERS:
-            pairs = [(_rate(_ours, chosen, writers), _rate(_bare, chosen, writers)) for _turn in range(TURNS)]
+            pairs = _rates(chosen, writers)
             race = races.Race(
                 name=f"{name}, {writers} writer{'s' if writers > 1 else ''}",
                 unit="holds",
@@ -91,8 +92,13 @@ def _movements() -> str:
     return races.table(outcomes)
 
 
-def _rate(work: Callable[[int, Sequence[Any]], Callable[[], None]], accounts: Sequence[Any], writers: int) -> float:
-    """Movements per second by so many processes, each on a connection of its own, for SECONDS."""
+def _rates(accounts: Sequence[Any], writers: int) -> list[tuple[float, float]]:
+    """Movements per second of so many processes together, ours and bare, of each turn.
+
+    The same processes do both in turns so short that what else the machine does meets both; who goes first changes.
+    A part of a turn begins when every process is there, so none of ours runs beside one of theirs. The first turn,
+    in which connections open and statements are prepared, does not count.
+    """
     from django.db import connection
 
     connection.close()
@@ -100,23 +106,26 @@ def _rate(work: Callable[[int, Sequence[Any]], Callable[[], None]], accounts: Se
     start, counts = fork.Barrier(writers), fork.Queue()
 
     def write(number: int) -> None:
-        move = work(number, accounts)
-        for _warm in range(20):
-            move()
-        start.wait()
-        begun, count = time.perf_counter(), 0
-        while time.perf_counter() - begun < SECONDS:
-            move()
-            count += 1
-        counts.put(count / (time.perf_counter() - begun))
+        moves = [_ours(number, accounts), _bare(number, accounts)]
+        for turn in range(TURNS + 1):
+            for which in (0, 1) if turn % 2 else (1, 0):
+                start.wait()
+                begun, count = time.perf_counter(), 0
+                while (passed := time.perf_counter() - begun) < SECONDS:
+                    moves[which]()
+                    count += 1
+                counts.put((turn, which, count / passed))
 
     processes = [fork.Process(target=write, args=(number,)) for number in range(writers)]
     for process in processes:
         process.start()
-    total = sum(counts.get() for _process in processes)
+    rates = [[0.0, 0.0] for _turn in range(TURNS + 1)]
+    for _part in range(writers * (TURNS + 1) * 2):
+        turn, which, rate = counts.get()
+        rates[turn][which] += rate
     for process in processes:
         process.join()
-    return float(total)
+    return [(ours, bare) for ours, bare in rates[1:]]
 
 
 def _ours(number: int, accounts: Sequence[Any]) -> Callable[[], None]:
