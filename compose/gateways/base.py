@@ -128,7 +128,12 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """A message that somebody sent to one of our numbers. `answers` is the reference of a message, when known."""
+    """A message that somebody sent to one of our numbers.
+
+    `answers` is the reference of the message that it answers, when known; `message_id` our own id of that message,
+    where the vendor echoes it. `to` is "" where the vendor does not say which of our numbers it was.
+    `raw["opt_out"]` is "stop" or "start" where the vendor itself says that this is such a request.
+    """
 
     key: str
     number: str
@@ -136,6 +141,7 @@ class Received:
     text: str
     at: datetime
     answers: str = ""
+    message_id: str = ""
     raw: dict[str, Any] = field(default_factory=dict)
 
 

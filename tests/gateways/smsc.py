@@ -61,6 +61,7 @@ class Smsc:
         self.ids: list[str] = []
         self.accepts = True
         self.port = 0
+        self.server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
         self._connections = itertools.count(1)
         self._sequences = itertools.count(1)
@@ -111,6 +112,12 @@ class Smsc:
         """End all connections, as a crash does: without a word, with a reset."""
         self._loop.call_soon_threadsafe(self._kill)
         self.wait_for(lambda: not self._writers)
+
+    def down(self) -> None:
+        """Listen no more, and end all connections."""
+        assert self.server is not None
+        self._loop.call_soon_threadsafe(self.server.close)
+        self.kill()
 
     # --- In the loop ---------------------------------------------------------------------------------
 
@@ -197,7 +204,7 @@ def smsc(tls: ssl.SSLContext | None = None) -> Iterator[Smsc]:
     async def start() -> asyncio.Server:
         return await asyncio.start_server(made._serve, "127.0.0.1", 0, ssl=tls)
 
-    server = asyncio.run_coroutine_threadsafe(start(), loop).result(SECONDS)
+    server = made.server = asyncio.run_coroutine_threadsafe(start(), loop).result(SECONDS)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

@@ -286,21 +286,6 @@ def test_threads_share_one_connection_and_each_gets_its_own_answers(centre: Smsc
     assert {one.connection for one in centre.submissions} == {1}
 
 
-def test_the_rate_spreads_what_the_window_would_let_through(centre: Smsc) -> None:
-    moments: list[float] = []
-
-    def note(one: Pdu) -> Answer:
-        moments.append(centre._loop.time())
-        return centre.take(one)
-
-    centre.submit_answer = note
-    with gateway(centre.port, rate=50, window=100) as made:
-        outcomes = made.send([outgoing() for _each in range(30)])
-    assert {type(outcome) for outcome in outcomes} == {Accepted}
-    # Twenty-five intervals of 20 ms at least, after a first burst of a tenth of a second.
-    assert moments[-1] - moments[0] > 0.45
-
-
 # --- The bind --------------------------------------------------------------------------------------------
 
 

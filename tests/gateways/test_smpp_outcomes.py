@@ -98,6 +98,18 @@ def test_the_options_say_what_a_vendors_code_means(
     assert outcome.reason == reason
 
 
+def test_a_status_that_no_table_has_is_kept_to_be_counted(centre: Smsc) -> None:
+    for status, own, code in [(0x4C7, {}, "0x000004C7"), (0x4C7, {0x4C7: "rejected"}, ""), (REFUSED, {}, "")]:
+        centre.submit_answer = lambda _pdu, status=status: status  # type: ignore[misc]
+        outcome = one(centre, statuses=own)
+        assert isinstance(outcome, Rejected)
+        assert outcome.code == code
+    centre.bind_answer = 0x4C7
+    refused = one(centre)
+    assert isinstance(refused, NotSent)
+    assert refused.code == "0x000004C7"
+
+
 def test_throttling_says_when_to_come_again_and_holds_the_others_back(centre: Smsc) -> None:
     centre.submit_answer = in_turn(THROTTLED, ("7", 0.0))
     with gateway(centre.port, throttle_pause=0.2, window=1) as made:

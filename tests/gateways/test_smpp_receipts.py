@@ -147,6 +147,29 @@ def test_the_reason_comes_from_the_networks_error_or_from_the_options() -> None:
     assert set(GSM_ERRORS.values()) <= set(SENTENCES)
 
 
+CODES = [
+    # Text, parameters, options, and the code that is counted because no table has it.
+    (b"id:7 stat:MARTIAN err:000", {}, {}, "stat:MARTIAN"),
+    (b"id:7 stat:a\x00b\xff err:000", {}, {}, "stat:A?B?"),
+    (b"", {ID: b"7\0", STATE: b"\x0c"}, {}, "message_state:12"),
+    (b"id:7 stat:UNDELIV err:127", {}, {}, "err:127"),
+    (b"id:7 stat:UNDELIV err:127", {}, {"receipt_errors": {"127": "absent"}}, ""),
+    (b"id:7 stat:UNDELIV err:127", {NETWORK_ERROR: b"\x03\x00\x1b"}, {}, ""),
+    (b"id:7 stat:UNDELIV err:127", {NETWORK_ERROR: b"\x03\x00\x63"}, {}, "network_error_code:99"),
+    (b"id:7 stat:UNDELIV err:000", {}, {}, ""),
+    (b"id:7 stat:DELIVRD err:127", {}, {}, ""),
+    (b"id:7 stat:UNKNOWN err:127", {}, {}, ""),
+    (b"id:7 stat:UNDELIV err:" + b"9" * 200, {}, {}, "err:" + "9" * 20),
+]
+
+
+@pytest.mark.parametrize(("text", "given_parameters", "said", "code"), CODES)
+def test_a_code_that_no_table_has_is_kept_to_be_counted(
+    text: bytes, given_parameters: dict[int, bytes], said: dict[str, Any], code: str
+) -> None:
+    assert event(text, parameters=given_parameters, said=said).code == code
+
+
 def test_the_moment_is_that_of_the_arrival_unless_the_peers_time_zone_is_known() -> None:
     text = b"id:7 done date:2611241131 stat:DELIVRD"
     assert event(text).at == NOW

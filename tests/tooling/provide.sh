@@ -21,11 +21,25 @@ here chromium || here chromium-browser || here google-chrome || want chromium fo
 # Playwright brings a Node that is linked with it; a small Debian has none.
 [ -n "$(ls /usr/lib/*/libatomic.so.1 /usr/lib*/libatomic.so.1 2>/dev/null)" ] || want libatomic1
 
+# Kannel is a peer of the gateways' tests, and so is the SMSC that npm brings.
+{ here bearerbox || [ -x /usr/sbin/bearerbox ]; } || want kannel
+here npm || want npm
+
 [ -n "$wanted" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! here apt-get; then
     echo "Not installed here, and only root on Debian installs it by itself:$wanted"
     exit 0
+fi
+
+# What is installed here is for tests, which start it themselves: no service starts by itself (invoke-rc.d asks this).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
 fi
 
 echo "Installing with apt:$wanted"

@@ -1,4 +1,4 @@
-"""Where the tools are that a Python package cannot bring: a browser, PostgreSQL's server, GNU gettext."""
+"""Where the tools are that a Python package cannot bring: a browser, PostgreSQL's server, GNU gettext, Kannel."""
 
 import os
 import shutil
@@ -51,6 +51,18 @@ def postgres() -> Path:
         if (folder / "initdb").is_file() and (folder / "postgres").is_file():
             return folder
     raise ToolMissing("PostgreSQL's server is not installed (Debian: apt-get install postgresql).")
+
+
+def kannel() -> Path:
+    """The folder with Kannel's `bearerbox` and `smsbox`; raises ToolMissing when one of them is not there.
+
+    Debian keeps them where only root's PATH may look.
+    """
+    for folder in (*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin"):
+        found = Path(folder)
+        if folder and (found / "bearerbox").is_file() and (found / "smsbox").is_file():
+            return found
+    raise ToolMissing("Kannel is not installed (Debian: apt-get install kannel).")
 
 
 def broker() -> Path:

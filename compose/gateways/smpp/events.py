@@ -25,7 +25,7 @@ from compose.gateways.smpp.pdus import (
     UDH_INDICATOR,
     Delivery,
 )
-from compose.gateways.smpp.receipts import canonical, done_at, looks_like_receipt, read_receipt
+from compose.gateways.smpp.receipts import canonical, done_at, looks_like_receipt, read_receipt, unknown_error
 
 INTERNATIONAL: Final = 1
 ALPHANUMERIC: Final = 5
@@ -61,12 +61,14 @@ def _report(delivery: Delivery, raw: dict[str, Any], options: Options, now: date
     # As a parameter the id is written as in the answer to the submission.
     form = options.answer_ids if receipt.id_is_parameter else options.receipt_ids
     reference = canonical(receipt.id, form)
+    reason = options.receipt_errors.get(receipt.error, "") or receipt.reason
     at = done_at(receipt.done, options.receipt_time_zone) if options.receipt_time_zone else None
     return Report(
         key=_key("receipt", reference, receipt.status, receipt.error, receipt.done),
         reference=reference,
         status=receipt.status,
-        reason=options.receipt_errors.get(receipt.error, "") or receipt.reason,
+        reason=reason,
+        code=receipt.unknown or ("" if reason else unknown_error(receipt)),
         at=at or now,
         raw=raw,
     )

@@ -13,7 +13,7 @@ A message of several parts has one outcome, though its parts may differ:
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from compose.gateways.base import (
     Accepted,
@@ -38,6 +38,8 @@ from compose.gateways.smpp.submissions import Submissions
 LOOK = 0.25
 # Between attempts to send what is missing of a message.
 BETWEEN = 0.1
+# Submissions that are written together; the peer begins with them while the next are made.
+PIECE = 100
 
 
 class SmppGateway(Gateway):
@@ -46,6 +48,8 @@ class SmppGateway(Gateway):
     With `bind="separate"` a process that sends binds as transmitter and `listen` as receiver; with "transceiver"
     both are transceivers, and what arrives in a process that sends is offered by `poll` there.
     """
+
+    SECRETS = frozenset({"password"})
 
     def __init__(self, **options: Any) -> None:
         self.options = Options(**options)
@@ -56,6 +60,7 @@ class SmppGateway(Gateway):
             reports=self.options.receipts,
             inbound=True,
             polls=transceiver,
+            listens=True,
             batch_size=self.options.batch_size or self.options.window,
         )
         self._submissions = Submissions(self.options)
@@ -64,38 +69,53 @@ class SmppGateway(Gateway):
         self._listening: Session | None = None
 
     def send(self, chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
-        now = datetime.now(UTC)
-        outcomes: list[Outcome | None] = []
-        parts: dict[int, list[bytes]] = {}
-        for index, message in enumerate(chunk):
-            outcomes.append(None)
-            try:
-                parts[index] = self._submissions.bodies(message, now=now)
-            except GatewayError as error:
-                outcomes[index] = error
-        answers = self._submitted(parts)
-        for index, said in answers.items():
-            outcomes[index] = self._outcome(said)
+        outcomes: list[Outcome | None] = [None] * len(chunk)
+        # Of the messages that can be sent: their places in the chunk, and the submissions of each.
+        places: list[int] = []
+        parts: list[list[bytes]] = []
+        said = self._sends.submit(self._pieces(chunk, outcomes, places, parts))
+        form = self.options.answer_ids
+        if len(said) == len(chunk) == len(parts) and all(type(answer) is str for answer in said):
+            # What happens most often: each is a message in one part, and taken.
+            return [Accepted(canonical(answer, form)) for answer in cast(list[str], said)]
+        answers = _of_messages(said, parts)
+        if not all(type(answer) is str for answer in said):
+            self._complete(parts, answers)
+        for place, each in zip(places, answers, strict=True):
+            outcomes[place] = self._outcome(each)
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _submitted(self, parts: dict[int, list[bytes]]) -> dict[int, list[Answer]]:
-        """The answers for the parts of each message; a message that left in part is completed, when it can be."""
-        places = [(index, number) for index, made in parts.items() for number in range(len(made))]
-        answers: dict[int, list[Answer]] = {index: [] for index in parts}
-        said = self._sends.submit([parts[index][number] for index, number in places])
-        for (index, _number), answer in zip(places, said, strict=True):
-            answers[index].append(answer)
-        if all(type(answer) is str for answer in said):
-            return answers
+    def _pieces(
+        self, chunk: Sequence[Outgoing], outcomes: list[Outcome | None], places: list[int], parts: list[list[bytes]]
+    ) -> Iterator[list[bytes]]:
+        """The submissions of the chunk in pieces, as they are made; what cannot be sent gets its outcome here."""
+        now = datetime.now(UTC)
+        piece: list[bytes] = []
+        for place, message in enumerate(chunk):
+            try:
+                bodies = self._submissions.bodies(message, now=now)
+            except GatewayError as error:
+                outcomes[place] = error
+                continue
+            places.append(place)
+            parts.append(bodies)
+            piece += bodies
+            if len(piece) >= PIECE:
+                yield piece
+                piece = []
+        if piece:
+            yield piece
+
+    def _complete(self, parts: list[list[bytes]], answers: list[list[Answer]]) -> None:
+        """Send what is missing of messages that left in part, as long as it may be."""
         deadline = time.monotonic() + self.options.answer_timeout
         while missing := _missing(answers):
             if time.monotonic() > deadline:
                 break
             time.sleep(BETWEEN)
-            said = self._sends.submit([parts[index][number] for index, number in missing])
+            said = self._sends.submit([[parts[index][number] for index, number in missing]])
             for (index, number), answer in zip(missing, said, strict=True):
                 answers[index][number] = answer
-        return answers
 
     def _outcome(self, answers: Sequence[Answer]) -> Outcome:
         """What became of a message, from the answers for its parts."""
@@ -142,11 +162,17 @@ class SmppGateway(Gateway):
         self._sends.close()
 
 
-def _missing(answers: dict[int, list[Answer]]) -> list[tuple[int, int]]:
+def _of_messages(said: list[Answer], parts: list[list[bytes]]) -> list[list[Answer]]:
+    """The answers for the parts of each message."""
+    coming = iter(said)
+    return [[next(coming) for _part in bodies] for bodies in parts]
+
+
+def _missing(answers: list[list[Answer]]) -> list[tuple[int, int]]:
     """The parts that certainly did not leave of messages whose other parts were all taken: message and part."""
     return [
         (index, number)
-        for index, said in answers.items()
+        for index, said in enumerate(answers)
         if any(isinstance(answer, str) for answer in said)
         and all(isinstance(answer, str) or type(answer) in (NotSent, Throttled) for answer in said)
         for number, answer in enumerate(said)

@@ -1,7 +1,7 @@
 """One bound connection to a peer: PDUs in and out, the window, and the clocks that notice a dead peer.
 
-Everything here runs in the thread of the session's event loop. A submission waits until the window has room; from
-the moment its octets are given to the connection it may have left, so what a lost connection says of it is:
+Everything here runs in the thread that has the helm of the session's loop. A submission waits until the window has
+room; from the moment its octets are given to the connection it may have left, so what a lost connection says of it is:
 
     still waiting       NotSent         it was never written
     written             OutcomeUnknown  the answer is not known, and never will be
@@ -21,6 +21,14 @@ from compose.gateways.smpp.options import Options
 
 LAST_SEQUENCE: Final = 0x7FFFFFFF
 NO_SEQUENCE: Final = 0
+SUBMIT_SM_RESP: Final = pdus.SUBMIT_SM | pdus.ANSWER
+# Of the answer to a submission, with an id as the standard has it.
+LONGEST_USUAL: Final = pdus.HEADER.size + 65
+
+
+# Submissions written together: whose they are, what to take from a sequence number to have its place in the batch, and
+# until when an answer is waited for.
+Run = tuple[Batch, int, float]
 
 
 class Link(asyncio.Protocol):
@@ -45,9 +53,10 @@ class Link(asyncio.Protocol):
         self.bound: asyncio.Future[None] = self.loop.create_future()
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.transport: asyncio.Transport | None = None
-        self.waiting: deque[tuple[Batch, int]] = deque()
-        # Sequence number -> whose it is and until when an answer is waited for; in the order of writing.
-        self.outstanding: dict[int, tuple[Batch, int, float]] = {}
+        # Those of which something was not written yet, oldest first.
+        self.waiting: deque[Batch] = deque()
+        # Sequence number -> the run it was written in; in the order of writing.
+        self.outstanding: dict[int, Run] = {}
         self.open = False
         self.why = "the connection was lost"
         self._full = False
@@ -88,11 +97,9 @@ class Link(asyncio.Protocol):
         if exc is not None and self.why == "the connection was lost":
             self.why = f"the connection was lost ({type(exc).__name__})"
         written, self.outstanding = self.outstanding, {}
-        for batch, index, _deadline in written.values():
-            batch.answer(index, OutcomeUnknown(f"{self.why} before the answer"))
-        waiting, self.waiting = self.waiting, deque()
-        for batch, index in waiting:
-            batch.answer(index, NotSent(f"{self.why} before the message was written"))
+        for sequence, (batch, base, _deadline) in written.items():
+            batch.answer(sequence - base, OutcomeUnknown(f"{self.why} before the answer"))
+        self._fail_waiting(f"{self.why} before the message was written")
         if not self.bound.done():
             self.bound.set_exception(NotSent(f"{self.why} before the bind was answered"))
         self.ended.set_result(None)
@@ -133,9 +140,10 @@ class Link(asyncio.Protocol):
     # --- Out -----------------------------------------------------------------------------------------
 
     def submit(self, batch: Batch) -> None:
-        """Send the batch as the window allows."""
+        """Send what the batch holds as the window allows; again when something was added to it."""
         batch.expires = self.loop.time() + self.options.queue_timeout
-        self.waiting.extend((batch, index) for index in range(len(batch.bodies)))
+        if not self.waiting or self.waiting[-1] is not batch:
+            self.waiting.append(batch)
         self._pump()
 
     def _pump(self) -> None:
@@ -155,23 +163,38 @@ class Link(asyncio.Protocol):
             if not room:
                 return
         deadline = now + self.options.answer_timeout
-        octets = []
+        octets: list[bytes] = []
+        pack, size = pdus.HEADER.pack, pdus.HEADER.size
         while room and self.waiting:
-            batch, index = self.waiting.popleft()
-            body = batch.bodies[index]
-            sequence = self._next_sequence()
-            octets.append(pdus.HEADER.pack(pdus.HEADER.size + len(body), pdus.SUBMIT_SM, 0, sequence))
-            octets.append(body)
-            self.outstanding[sequence] = (batch, index, deadline)
-            room -= 1
-        self.transport.write(b"".join(octets))
+            if self._sequence == LAST_SEQUENCE:
+                self._sequence = NO_SEQUENCE
+            batch, first = self.waiting[0], self._sequence + 1
+            bodies = batch.bodies[batch.written : batch.written + min(room, LAST_SEQUENCE - self._sequence)]
+            octets += [
+                pack(size + len(body), pdus.SUBMIT_SM, 0, number) + body for number, body in enumerate(bodies, first)
+            ]
+            self._sequence += len(bodies)
+            run = (batch, first - batch.written, deadline)
+            self.outstanding |= dict.fromkeys(range(first, first + len(bodies)), run)
+            batch.written += len(bodies)
+            room -= len(bodies)
+            if batch.written == len(batch.bodies):
+                self.waiting.popleft()
+        if octets:
+            self.transport.write(b"".join(octets))
+
+    def _fail_waiting(self, why: str) -> None:
+        waiting, self.waiting = self.waiting, deque()
+        for batch in waiting:
+            batch.fail(NotSent(why))
 
     def _allowance(self, now: float) -> int:
         """How many the rate allows now: the time since the last ones, at most a tenth of a second of them."""
         each = 1 / self.options.rate
         self._allowance_at = max(self._allowance_at, now - max(0.1, each))
         room = int((now - self._allowance_at) / each + 1e-9)
-        room = min(room, len(self.waiting), self.options.window - len(self.outstanding))
+        unwritten = sum(len(batch.bodies) - batch.written for batch in self.waiting)
+        room = min(room, unwritten, self.options.window - len(self.outstanding))
         self._allowance_at += room * each
         self._pump_at(self._allowance_at + each)
         return room
@@ -192,9 +215,20 @@ class Link(asyncio.Protocol):
         buffer = self._rest + data if self._rest else data
         had_rest = bool(self._rest)
         at, size = 0, len(buffer)
-        unpack = pdus.HEADER.unpack_from
+        unpack, outstanding = pdus.HEADER.unpack_from, self.outstanding
         while size - at >= pdus.HEADER.size:
             length, command, status, sequence = unpack(buffer, at)
+            # What comes most often, first: the id of a submission, and nothing behind it.
+            if command == SUBMIT_SM_RESP and not status and 16 < length <= LONGEST_USUAL and size - at >= length:
+                found = outstanding.pop(sequence, None)
+                if found is not None:
+                    batch, base, _deadline = found
+                    batch.answers[sequence - base] = buffer[at + 16 : at + length].decode("latin-1").partition("\0")[0]
+                    batch.left -= 1
+                    if not batch.left:
+                        batch.done()
+                    at += length
+                    continue
             if not pdus.HEADER.size <= length <= pdus.LONGEST:
                 self.write(pdus.pdu(pdus.GENERIC_NACK, NO_SEQUENCE, status=statuses.RINVCMDLEN))
                 self.abort("the peer wrote a length that no PDU has")
@@ -213,11 +247,11 @@ class Link(asyncio.Protocol):
         self._pump()
 
     def _read(self, command: int, status: int, sequence: int, body: bytes) -> None:
-        if command in (pdus.SUBMIT_SM | pdus.ANSWER, pdus.GENERIC_NACK):
+        if command in (SUBMIT_SM_RESP, pdus.GENERIC_NACK):
             found = self.outstanding.pop(sequence, None)
             if found is not None:
-                batch, index, _deadline = found
-                batch.answer(index, self._answer(status, body, nack=command == pdus.GENERIC_NACK))
+                batch, base, _deadline = found
+                batch.answer(sequence - base, self._answer(status, body, nack=command == pdus.GENERIC_NACK))
             elif not self.bound.done():
                 self._refuse_bind(status or statuses.RINVCMDID)
         elif command in (pdus.DELIVER_SM, pdus.DATA_SM):
@@ -263,9 +297,7 @@ class Link(asyncio.Protocol):
         self.open, self._leaving = False, True
         self.why = "the peer took leave"
         self.write(pdus.pdu(pdus.UNBIND | pdus.ANSWER, sequence))
-        waiting, self.waiting = self.waiting, deque()
-        for batch, index in waiting:
-            batch.answer(index, NotSent("the peer took leave before the message was written"))
+        self._fail_waiting("the peer took leave before the message was written")
         self.loop.call_later(self.options.answer_timeout, self._close)
 
     def _close(self) -> None:
@@ -278,13 +310,12 @@ class Link(asyncio.Protocol):
         """Look at all clocks; a timer for each submission would cost more than the submission."""
         now, limit = self.loop.time(), self.options.answer_timeout
         self._ticking = self.loop.call_later(min(0.5, limit / 4, self.options.enquire_every / 4), self._tick)
-        late = [sequence for sequence, (_batch, _index, deadline) in self.outstanding.items() if deadline <= now]
+        late = [sequence for sequence, (_batch, _base, deadline) in self.outstanding.items() if deadline <= now]
         for sequence in late:
-            batch, index, _deadline = self.outstanding.pop(sequence)
-            batch.answer(index, OutcomeUnknown(f"no answer within {limit:g} s"))
-        while self.waiting and self.waiting[0][0].expires <= now:
-            batch, index = self.waiting.popleft()
-            batch.answer(index, self._no_room())
+            batch, base, _deadline = self.outstanding.pop(sequence)
+            batch.answer(sequence - base, OutcomeUnknown(f"no answer within {limit:g} s"))
+        while self.waiting and self.waiting[0].expires <= now:
+            self.waiting.popleft().fail(self._no_room())
         if self._rest and now - self._rest_since > limit:
             self.abort("the peer stopped in the middle of a PDU")
         elif self._asked is not None:

@@ -1,5 +1,6 @@
 """What an SMPP gateway is told in `OPTIONS`, checked when the gateway is made."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,8 @@ ABOVE_ZERO: Final = (
     "retry_first",
     "retry_longest",
 )
+YES_OR_NO: Final = ("tls", "tls_verify", "receipts", "unflagged_receipts")
+TEXTS: Final = ("host", "tls_ca", "tls_server_name", "tls_certificate", "tls_key", "receipt_time_zone")
 # Type of number and numbering plan of each kind of originator (SMPP 3.4 §5.2.5 and §5.2.6).
 ORIGINATORS: Final[dict[str, tuple[int, int]]] = {
     "short": (3, 0),
@@ -85,32 +88,45 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
+            if getattr(self, name) not in choices or isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is one of {', '.join(map(str, choices))}.")
         for name in ABOVE_ZERO:
-            if not _is_number(getattr(self, name)) or not getattr(self, name) > 0:
+            if not _is_number(getattr(self, name)) or not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is a number above zero.")
-        if not _is_number(self.rate) or self.rate < 0:
+        if not _is_number(self.rate) or not 0 <= self.rate < math.inf:
             raise ValueError("rate is a number of messages per second, or 0 for no limit.")
-        if not _is_number(self.batch_size) or self.batch_size < 0:
-            raise ValueError("batch_size is a number of messages, or 0 for the window.")
+        for name in ("window", "batch_size"):
+            if not _is_whole(getattr(self, name)) or getattr(self, name) < 0:
+                raise ValueError(f"{name} is a whole number of messages.")
+        for name in YES_OR_NO:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is True or False.")
+        for name in TEXTS:
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} is a text.")
         # C-octet strings: ASCII without NUL. The standard's lengths are left to the peer, many allow more.
         for name in ("system_id", "password", "system_type", "address_range", "service_type"):
             value = getattr(self, name)
             if not (isinstance(value, str) and value.isascii() and "\0" not in value):
                 raise ValueError(f"{name} is a text of ASCII characters.")
-        if not (self.host and self.system_id):
-            raise ValueError("host and system_id cannot be empty.")
-        if not (_is_number(self.port) and 0 < self.port < 65536):
+        for name in ("host", "system_id"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} cannot be empty.")
+        if not (_is_whole(self.port) and 0 < self.port < 65536):
             raise ValueError("port is a number from 1 to 65535.")
+        for name in ("originators", "statuses", "receipt_errors"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f"{name} is a mapping.")
         if set(self.originators) - set(ORIGINATORS):
             raise ValueError(f"originators names kinds of sender: {', '.join(ORIGINATORS)}.")
-        for pair in (*self.originators.values(), self.recipient_type, self.address_range_type):
+        pairs = [("originators", pair) for pair in self.originators.values()]
+        pairs += [(name, getattr(self, name)) for name in ("recipient_type", "address_range_type")]
+        for name, pair in pairs:
             if not _is_type(pair):
-                raise ValueError("A type of address is two numbers from 0 to 255: type of number, numbering plan.")
-        for code, word in self.statuses.items():
-            if not _is_number(code) or not statuses.is_word(word):
-                raise ValueError("statuses maps numbers to one of " + ", ".join(statuses.WORDS) + ".")
+                raise ValueError(f"{name}: a type of address is two numbers from 0 to 255: type, numbering plan.")
+        object.__setattr__(self, "statuses", _statuses(self.statuses))
+        if not all(isinstance(each, str) for pair in self.receipt_errors.items() for each in pair):
+            raise ValueError("receipt_errors maps codes to words of compose/reasons.py, both texts.")
         try:
             ZoneInfo(self.receipt_time_zone or "UTC")
         except (ZoneInfoNotFoundError, ValueError):
@@ -131,10 +147,26 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _statuses(given: Mapping[Any, Any]) -> dict[int, str]:
+    """The codes as numbers; in a file of settings they are texts, such as "0x4C7" or "1223"."""
+    found: dict[int, str] = {}
+    for code, word in given.items():
+        try:
+            number = int(code, 0) if isinstance(code, str) else code
+        except ValueError:
+            number = ""
+        if not _is_whole(number) or not isinstance(word, str) or not statuses.is_word(word):
+            raise ValueError("statuses maps numbers to one of " + ", ".join(statuses.WORDS) + ".")
+        found[number] = word
+    return found
+
+
 def _is_type(pair: object) -> bool:
     """Whether this is a type of number and a numbering plan."""
     return (
-        isinstance(pair, tuple | list)
-        and len(pair) == 2
-        and all(isinstance(each, int) and 0 <= each <= 255 for each in pair)
+        isinstance(pair, tuple | list) and len(pair) == 2 and all(_is_whole(each) and 0 <= each <= 255 for each in pair)
     )

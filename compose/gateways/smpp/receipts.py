@@ -68,6 +68,8 @@ GSM_ERRORS: Final[dict[int, str]] = {
     34: "operator_failure",
 }
 GSM_NETWORK: Final = 3
+# The statuses of which a code says why.
+FAILURES: Final = frozenset({"undelivered", "rejected", "blocked", "expired"})
 
 _FIELD: Final = re.compile(
     r"\b(?P<name>id|sub(?:mit)?[ _]?date|done[ _]?date|stat(?:us)?|err(?:or)?)\s*[:=]\s*(?P<value>[^\s,;]*)",
@@ -78,12 +80,18 @@ _DIGITS: Final = re.compile(r"[0-9]{1,64}")
 _HEX_DIGITS: Final = re.compile(r"[0-9A-Fa-f]{1,64}")
 # Length of a date -> its form; the standard's has no seconds.
 _DATES: Final = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}
+_NOT_OF_A_CODE: Final = re.compile(r"[^\w.+/-]", re.ASCII)
 LONGEST_REFERENCE: Final = 80
+LONGEST_CODE: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """A receipt as it was written: `id` and `error` are the peer's, `status` ours, `done` still without a zone."""
+    """A receipt as it was written: `id` and `error` are the peer's, `status` ours, `done` still without a zone.
+
+    `unknown` is what no table here has: a word of a status ("stat:MARTIAN"), a state ("message_state:12"), or the error
+    of a GSM network ("network_error_code:99").
+    """
 
     id: str
     id_is_parameter: bool
@@ -91,6 +99,7 @@ class Receipt:
     error: str
     reason: str
     done: str
+    unknown: str = ""
 
 
 def read_receipt(text: str, parameters: Mapping[int, bytes]) -> Receipt | None:
@@ -98,19 +107,44 @@ def read_receipt(text: str, parameters: Mapping[int, bytes]) -> Receipt | None:
     fields = _fields(text)
     given_id = parameters.get(RECEIPTED_MESSAGE_ID, b"").split(b"\0", 1)[0].decode("latin-1").strip()
     state = parameters.get(MESSAGE_STATE, b"")
+    word = fields.get("stat", "").upper()
     status = STATES.get(state[0], "unknown") if state else "unknown"
     if status == "unknown":
-        status = WORDS.get(fields.get("stat", "").upper(), "unknown")
+        status = WORDS.get(word, "unknown")
     if not (given_id or fields.get("id") or state or "stat" in fields):
         return None
+    network_error = _network_error(parameters.get(NETWORK_ERROR_CODE, b""))
     return Receipt(
         id=given_id or fields.get("id", ""),
         id_is_parameter=bool(given_id),
         status=status,
         error=fields.get("err", ""),
-        reason=_network_reason(parameters.get(NETWORK_ERROR_CODE, b"")),
+        reason=GSM_ERRORS.get(network_error, ""),
         done=fields.get("done", ""),
+        unknown=_unknown(status, word, state, network_error),
     )
+
+
+def _unknown(status: str, word: str, state: bytes, network_error: int) -> str:
+    if status == "unknown" and word and word not in WORDS:
+        return f"stat:{printable(word)}"
+    if status == "unknown" and state and state[0] not in STATES:
+        return f"message_state:{state[0]}"
+    if status in FAILURES and network_error and network_error not in GSM_ERRORS:
+        return f"network_error_code:{network_error}"
+    return ""
+
+
+def unknown_error(receipt: Receipt) -> str:
+    """The code of a failure after "err:", such as "err:127"; "" when it says nothing, or nothing failed."""
+    if receipt.status in FAILURES and receipt.error.strip("0"):
+        return f"err:{printable(receipt.error)}"
+    return ""
+
+
+def printable(code: str) -> str:
+    """What a peer wrote in the place of a code, fit to be shown and counted."""
+    return _NOT_OF_A_CODE.sub("?", code)[:LONGEST_CODE]
 
 
 def looks_like_receipt(text: str) -> bool:
@@ -124,6 +158,8 @@ def canonical(message_id: str, form: str) -> str:
     `form` is how the peer writes it there: "hex", "decimal", or "text" when both are alike. As text, zeros in front
     and the case of a number do not count either: many peers fill receipts up to ten digits.
     """
+    if form != "hex" and message_id.isdecimal() and message_id[0] != "0" and len(message_id) <= 64:
+        return message_id  # A plain number is most common, and the same in both forms.
     found = message_id.strip()
     if form == "hex" and _HEX_DIGITS.fullmatch(found):
         return str(int(found, 16))
@@ -160,7 +196,8 @@ def _fields(text: str) -> dict[str, str]:
     return found
 
 
-def _network_reason(code: bytes) -> str:
+def _network_error(code: bytes) -> int:
+    """The error of a GSM network; 0 for none and for those of other networks."""
     if len(code) != 3 or code[0] != GSM_NETWORK:
-        return ""
-    return GSM_ERRORS.get(int.from_bytes(code[1:], "big"), "")
+        return 0
+    return int.from_bytes(code[1:], "big")

@@ -1,6 +1,6 @@
-"""A thread with an event loop that keeps one link to the peer, for the threads that send and the one that listens.
+"""An event loop that keeps one link to the peer, for the threads that send and the one that listens.
 
-The thread begins with the first use in a process, so a gateway may be made before a fork: the child begins anew,
+It begins with the first use in a process, so a gateway may be made before a fork: the child begins anew,
 and its copy of the parent's connection is closed without a word to the peer.
 """
 
@@ -12,13 +12,14 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from compose.gateways.base import BadConfiguration, Event, GatewayError, NotSent, OutcomeUnknown
 from compose.gateways.smpp.arrivals import Arrivals, answer
 from compose.gateways.smpp.batch import Answer, Batch
 from compose.gateways.smpp.connecting import connected_socket, tls_context
+from compose.gateways.smpp.helm import Helm
 from compose.gateways.smpp.link import Link
 from compose.gateways.smpp.options import Options
 
@@ -42,8 +43,7 @@ class Session:
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._helm: Helm | None = None
         self._link: Link | None = None
         self._socket: socket.socket | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -57,29 +57,43 @@ class Session:
 
     # --- For any thread ------------------------------------------------------------------------------
 
-    def start(self) -> asyncio.AbstractEventLoop:
-        """The loop of this process, started when it is not there yet. Raises NotSent once the session is closed."""
+    def start(self) -> Helm:
+        """The helm of this process, made when it is not there yet. Raises NotSent once the session is closed."""
+        helm = self._helm
+        if helm is not None and not self._closing:
+            return helm
         with self._lock:
             if self._closing:
                 raise NotSent("the gateway was closed")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="smpp", daemon=True)
-                self._thread.start()
+            if self._helm is None:
+                self._helm = Helm(self._take)
                 if self.kept:
                     self._loop.call_soon_threadsafe(self._connect_soon)
-            return self._loop
+            return self._helm
 
-    def submit(self, bodies: Sequence[bytes]) -> list[Answer]:
-        """Hand the submissions over and wait until each has its answer: a message id or what became of it."""
-        loop = self.start()
-        batch = Batch(bodies)
-        if not bodies:
-            return []
+    def submit(self, pieces: Iterable[Sequence[bytes]]) -> list[Answer]:
+        """Hand the submissions over and wait until each has its answer: a message id or what became of it.
+
+        They come in pieces, so that the peer has the first while the others are still made.
+        """
+        helm = self.start()
         options = self.options
-        loop.call_soon_threadsafe(self._take, batch)
         limit = options.connect_timeout + options.queue_timeout + options.answer_timeout + GRACE
-        if not batch.wait(limit):
+        batch = Batch()
+        leads = helm.take(batch)
+        try:
+            for piece in pieces:
+                batch.add(piece)
+                if leads:
+                    self._take(batch)
+            if batch.left and not leads:
+                leads = helm.take_or_follow(batch, limit)
+            if leads:
+                helm.steer(batch, limit)
+        finally:
+            if leads:
+                helm.leave()
+        if batch.left:
             log.error("The SMPP session with %s did not answer within %g s", options.peer, limit)
         fault = OutcomeUnknown("the session did not answer")
         return [fault if said is None else said for said in batch.answers]
@@ -87,29 +101,31 @@ class Session:
     def acknowledge(self, events: Sequence[Event]) -> None:
         """These are stored: answer their deliveries."""
         answered = self.arrivals.stored(events)
-        loop = self._loop
-        if answered and loop is not None:
-            loop.call_soon_threadsafe(answer, answered)
+        if answered and self._helm is not None:
+            self._loop.call_soon_threadsafe(answer, answered)
 
     def close(self) -> None:
-        """Take leave of the peer and end the thread. Again is the same as once."""
+        """Take leave of the peer and end the loop. Again is the same as once."""
         with self._lock:
             if self._closing:
                 return
             self._closing = True
-            loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
+            helm = self._helm
+        if helm is None:
             return
-        leaving = asyncio.run_coroutine_threadsafe(self._leave(), loop)
+        leaving = asyncio.run_coroutine_threadsafe(self._leave(), helm.loop)
+        helm.run()
         try:
             leaving.result(self.options.answer_timeout + GRACE)
         finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(GRACE)
-            if not thread.is_alive():
-                loop.close()
+            helm.end()
 
-    # --- In the loop's thread ------------------------------------------------------------------------
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        assert self._helm is not None
+        return self._helm.loop
+
+    # --- At the helm ---------------------------------------------------------------------------------
 
     def _take(self, batch: Batch) -> None:
         if self._closing:
@@ -119,14 +135,14 @@ class Session:
         elif self._connecting is None and self._now() < self._retry_at:
             batch.fail(self._again(self._why))
         else:
-            self._without_link.append(batch)
+            if batch not in self._without_link:
+                self._without_link.append(batch)
             self._connect_soon()
 
     def _connect_soon(self) -> None:
         """Begin to connect, unless that is going on or there is a link."""
         if self._closing or self._connecting is not None or (self._link is not None and self._link.open):
             return
-        assert self._loop is not None
         self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -158,7 +174,6 @@ class Session:
 
     async def _bound_link(self) -> Link:
         """A link that is bound. Raises what kept it from that, with the connection closed."""
-        assert self._loop is not None
         options = self.options
         context = tls_context(options) if options.tls else None
         self._socket = await connected_socket(self._loop, options.host, options.port)
@@ -210,7 +225,6 @@ class Session:
 
     def _connect_later(self) -> None:
         if self.kept and not self._closing:
-            assert self._loop is not None
             self._loop.call_later(self._wait(), self._connect_soon)
 
     def _wait_longer(self) -> None:
@@ -223,10 +237,9 @@ class Session:
 
     def _again(self, error: GatewayError) -> GatewayError:
         """The reason why there is no link, for another message."""
-        return type(error)(error.detail)
+        return type(error)(error.detail, code=error.code)
 
     def _now(self) -> float:
-        assert self._loop is not None
         return self._loop.time()
 
     async def _leave(self) -> None:
@@ -250,7 +263,7 @@ _of_the_parent: list[object] = []
 
 def _forget() -> None:
     for session in list(_sessions):
-        _of_the_parent.append((session._loop, session._link, session._thread, session._connecting))
+        _of_the_parent.append((session._helm, session._link, session._connecting))
         if session._socket is not None:
             session._socket.close()
         session._begin_anew()

@@ -106,17 +106,22 @@ def name_of(status: int) -> str:
 def refusal(status: int, own: Mapping[int, str], *, retry_after: float) -> GatewayError:
     """What became of a message that was answered with this status; `own` is the option `statuses`."""
     kind, reason = STATUSES.get(status, ("", Rejected))[1], ""
+    code = ""
     if status in own:
         word, _colon, reason = own[status].partition(":")
         kind = WORDS[word]
+    elif status not in STATUSES:
+        code = f"0x{status:08X}"
     detail = f"answered {name_of(status)}"
     if kind is Throttled:
         return Throttled(detail, retry_after=retry_after)
-    return kind(detail, reason=reason or None)
+    return kind(detail, reason=reason or None, code=code)
 
 
 def bind_refusal(status: int) -> GatewayError:
     """Why the peer does not let us in. Nothing was sent, whatever it says."""
     kind = STATUSES.get(status, ("", NotSent))[1]
     detail = f"the bind was answered {name_of(status)}"
-    return BadConfiguration(detail) if kind is BadConfiguration else NotSent(detail)
+    if kind is BadConfiguration:
+        return BadConfiguration(detail)
+    return NotSent(detail, code="" if status in STATUSES else f"0x{status:08X}")

@@ -23,6 +23,7 @@ from compose.segments import Segmentation, TooLong
 
 # source_addr has room for 20 octets (§4.4.1).
 LONGEST_ADDRESS: Final = 20
+NO_ADDRESS: Final = "an address has 1 to 20 characters"
 MOST_FRAMES: Final = 256
 # Two digits of days; the month and the year of a relative time have no fixed length.
 LONGEST_VALIDITY: Final = timedelta(days=99)
@@ -38,31 +39,38 @@ class Submissions:
     def __init__(self, options: Options) -> None:
         self.options = options
         # Replaced as a whole when it has grown: threads that read it meanwhile are not disturbed.
-        self._frames: dict[tuple[str, str, str, str, str, int], Frame] = {}
+        self._frames: dict[tuple[str, str, str, str, int | str], Frame] = {}
 
     def bodies(self, message: Outgoing, *, now: datetime) -> list[bytes]:
         """The body of the submit_sm of each part, in order. Raises Unsupported for what SMPP cannot carry."""
-        validity = validity_period(message.validity, self.options.validity, now=now)
-        kind, klass = message.sender_kind, message.message_class
+        validity: int | str = message.validity
+        if self.options.validity == "absolute":
+            validity = validity_period(message.validity, "absolute", now=now)
+        key = (message.originator, message.sender_kind, message.text, message.message_class, validity)
         try:
-            # Another for each message; of a message in one part it is not in the octets.
-            reference = _reference(message) if segmented(message.text).count > 1 else 0
-            key = (message.originator, kind, message.text, klass, validity, reference)
-            frame = self._frames.get(key)
-            if frame is None:
-                frame = self._frame(message, validity, reference)
-                if len(self._frames) >= MOST_FRAMES:
-                    self._frames = {}
-                self._frames[key] = frame
-            before, after = frame
-            recipient = c_octets(_address(message.recipient))
+            before, after = self._frames.get(key) or self._framed(message, key, now)
+            address = message.recipient
+            if address[:1] == "+":
+                address = address[1:]
+            if not 0 < len(address) <= LONGEST_ADDRESS or "\0" in address:
+                raise Malformed(NO_ADDRESS)
+            recipient = address.encode("ascii") + b"\0"
         except TooLong as error:
             raise Unsupported(str(error)) from error
         except (UnicodeEncodeError, Malformed) as error:
             raise Unsupported("the originator or the recipient is no SMPP address") from error
+        if len(after) == 1:
+            return [before + recipient + after[0]]
         return [before + recipient + each for each in after]
 
-    def _frame(self, message: Outgoing, validity: str, reference: int) -> Frame:
+    def _framed(self, message: Outgoing, key: tuple[str, str, str, str, int | str], now: datetime) -> Frame:
+        """The frame of a message, kept for the next that is like it; of one in parts it is the message's own."""
+        frame = self._frame(message, validity_period(message.validity, self.options.validity, now=now))
+        if segmented(message.text).count <= 1:
+            self._frames = {**self._frames, key: frame} if len(self._frames) < MOST_FRAMES else {key: frame}
+        return frame
+
+    def _frame(self, message: Outgoing, validity: str) -> Frame:
         options = self.options
         segmentation = segmented(message.text)
         klass = message_class(message.message_class, options.standard_class)
@@ -79,7 +87,7 @@ class Submissions:
             ]
         )
         times = b"\0" + c_octets(validity)
-        parts = _parts(segmentation, reference, options.long_messages)
+        parts = _parts(segmentation, _reference(message), options.long_messages)
         after = []
         for number, (esm_class, octets, parameters) in enumerate(parts, start=1):
             # The report that counts is that of the last part: its id becomes the message's reference.
@@ -117,7 +125,7 @@ def _address(address: str) -> str:
     """An address without the sign of international numbers, which the type of number says."""
     bare = address.removeprefix("+")
     if not bare or len(bare) > LONGEST_ADDRESS:
-        raise Malformed("an address has 1 to 20 characters")
+        raise Malformed(NO_ADDRESS)
     return bare
 
 
