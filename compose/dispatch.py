@@ -2,9 +2,10 @@
 
 Three short transactions and, between the second and the third, the network with no transaction open:
 
-1. `claims.claim_due` takes due messages in a batch and commits: state `sending`, a claim, a lease.
+1. `claims.claim_due` takes due messages in a batch and commits: state `sending`, a gateway, a claim, a lease.
 2. `_hand_over` writes `handed_over_at` for a chunk no larger than the gateway takes, commits, then sends.
-3. `_settle` writes each outcome and moves the credits, one transfer for each submission and outcome.
+3. `_settle` writes each outcome and moves the credits, one transfer for each submission and outcome. What certainly
+   did not leave goes to the next gateway (`compose.failover`); what may have left goes to none.
 
 After a crash the lease ends and `sweep` reads the mark: without `handed_over_at` the message certainly
 did not leave and returns to the queue; with it, it may have left and becomes unconfirmed. So what a crash
@@ -12,8 +13,8 @@ leaves in doubt is a chunk, never a batch, and nothing leaves twice.
 """
 
 import logging
-import random
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -22,7 +23,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from compose import claims, routing
+from compose import breakers, claims, failover, routing, vendor_codes
 from compose.claims import BATCH, Claim, Clock
 from compose.gateways.base import (
     Accepted,
@@ -32,7 +33,7 @@ from compose.gateways.base import (
     Outcome,
     OutcomeUnknown,
     Outgoing,
-    Throttled,
+    Unsupported,
 )
 from compose.models import Message, Transition
 from compose.reasons import known
@@ -41,10 +42,6 @@ from compose.settlement import Ending, end_holds
 log = logging.getLogger(__name__)
 State = Message.State
 
-# The validity of the message ends the attempts; the number is a bound behind it (every quarter of an hour, 50 hours).
-MOST_ATTEMPTS = 200
-# Seconds to the first retry; doubled each time up to the longest, with jitter so that retries spread.
-FIRST_RETRY, LONGEST_RETRY = 5.0, 900.0
 SETTLE_TRIES = 5
 
 
@@ -59,10 +56,10 @@ def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
     for _batch in range(most):
         if clock() > last_start:
             break
-        claim, moved_on = claims.claim_due(clock=clock)
-        if claim is None and not moved_on:
+        made, moved_on = claims.claim_due(clock=clock)
+        if not made and not moved_on:
             break
-        if claim is not None:
+        for claim in made:
             claimed += len(claim.messages)
             _send(claim, clock)
     return claimed
@@ -152,16 +149,15 @@ def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clo
         outcome = said[row.pk]
         if isinstance(outcome, Accepted):
             endings.append(Ending(row, State.ACCEPTED, reference=outcome.reference))
-        elif isinstance(outcome, NotSent):
-            if _retry(row, outcome, now):
-                returning.append((row, outcome))
+        elif isinstance(outcome, NotSent | Unsupported):
+            if why := failover.go_on(row, outcome, claim.candidates[row.pk], now):
+                endings.append(Ending(row, State.FAILED, why, _detail(claim, outcome)))
             else:
-                why = "too_many_attempts" if row.attempts >= MOST_ATTEMPTS else "validity_over"
-                endings.append(Ending(row, State.FAILED, why, outcome.detail))
+                returning.append((row, outcome))
         elif isinstance(outcome, OutcomeUnknown):
             doubtful.append((row, outcome))
         else:
-            endings.append(Ending(row, State.FAILED, known(outcome.reason), outcome.detail))
+            endings.append(Ending(row, State.FAILED, known(outcome.reason), _detail(claim, outcome)))
     end_holds(endings, key=f"settle:{claim.id}", now=now)
     _return_to_queue([row for row, _outcome in returning])
     _doubt([row for row, _outcome in doubtful], "outcome_unknown")
@@ -171,28 +167,29 @@ def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clo
             at=now,
             state=row.state,
             reason=known(outcome.reason),
-            detail=outcome.detail[:250],
+            detail=_detail(claim, outcome)[:250],
             attempt=row.attempts,
         )
         for row, outcome in [*returning, *doubtful]
     )
+    breakers.report(claim.gateway, outcomes, now=now)
+    unheard = Counter(outcome.code for outcome in outcomes if isinstance(outcome, GatewayError) and outcome.code)
+    if unheard:
+        vendor_codes.seen(claim.gateway, where="answer", codes=unheard, now=now)
 
 
-def _retry(row: Message, outcome: NotSent, now: datetime) -> bool:
-    """Put the next attempt into `row`; False when there is none, in number or because the validity ends before."""
-    delay = min(FIRST_RETRY * 2 ** (row.attempts - 1), LONGEST_RETRY) * random.uniform(0.8, 1.2)  # noqa: S311
-    if isinstance(outcome, Throttled):
-        delay = max(delay, outcome.retry_after)
-    row.due_at = now + timedelta(seconds=delay)
-    row.reason = known(outcome.reason)
-    return row.attempts < MOST_ATTEMPTS and row.due_at < row.valid_until
+def _detail(claim: Claim, outcome: GatewayError) -> str:
+    """What the gateway said, with its name where there are several."""
+    return f"{claim.gateway}: {outcome.detail}" if len(routing.names()) > 1 else outcome.detail
 
 
 def _return_to_queue(rows: list[Message]) -> None:
     for row in rows:
         row.state, row.claim, row.leased_until, row.handed_over_at = State.SCHEDULED, None, None, None
     Message.objects.bulk_update(
-        rows, ["state", "claim", "leased_until", "handed_over_at", "due_at", "reason"], batch_size=500
+        rows,
+        ["state", "claim", "leased_until", "handed_over_at", "due_at", "reason", "passed_over"],
+        batch_size=500,
     )
 
 

@@ -3,7 +3,7 @@
 import unicodedata
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -103,7 +103,6 @@ def plan(draft: Draft, *, now: datetime) -> Plan:
         raise Refused("text", _("Write a message: it is empty or holds only spaces."))
     _check_sender(draft, draft.sender)
     _check_moment(draft, now)
-    _check_carried(draft)
     text, segmentation = _segmented(draft)
     # A number that is there twice gets the message once.
     recipients = list({recipient.e164: recipient for recipient in draft.recipients}.values())
@@ -112,6 +111,7 @@ def plan(draft: Draft, *, now: datetime) -> Plan:
     if not kept:
         raise _everybody_is_gone(len(recipients))
     counts = Counter(recipient.region for recipient in kept)
+    _check_carried(draft, counts)
     _check_reach(draft, counts)
     asked = draft.deferred_to or now
     return Plan(
@@ -194,12 +194,29 @@ def _check_sender(draft: Draft, sender: Sender | None) -> None:
         )
 
 
-def _check_carried(draft: Draft) -> None:
-    """What the gateway does not declare is refused before anything is sent."""
-    if draft.sender.kind in (kinds := carried.refused_kinds()):
-        raise Refused("sender", kinds[draft.sender.kind])
-    if draft.message_class in (classes := carried.refused_classes()):
-        raise Refused("message_class", classes[draft.message_class])
+def _check_carried(draft: Draft, counts: Mapping[str, int]) -> None:
+    """What no gateway declares is refused before anything is sent; `counts` has the recipients by region."""
+    found = carried.refused(
+        counts,
+        account_id=draft.account.pk,
+        sender=draft.sender,
+        message_class=draft.message_class,
+        commercial=draft.commercial,
+    )
+    if found is None:
+        return
+    regions, field, reason = found
+    if len(regions) == len(counts):
+        raise Refused(field, reason)
+    count = sum(counts[region] for region in regions)
+    sentence = ngettext(
+        "%(reason)s This concerns %(count)d number in these countries: %(countries)s. Take it out, or choose another "
+        "sender or type; your message is kept.",
+        "%(reason)s This concerns %(count)d numbers in these countries: %(countries)s. Take them out, or choose "
+        "another sender or type; your message is kept.",
+        count,
+    ) % {"reason": reason, "count": count, "countries": _named(regions, counts)}
+    raise Refused(field, sentence)
 
 
 def _check_reach(draft: Draft, counts: Mapping[str, int]) -> None:
@@ -207,7 +224,7 @@ def _check_reach(draft: Draft, counts: Mapping[str, int]) -> None:
     refused = refusals([draft.sender.kind], counts)
     if not refused:
         return
-    regions = sorted((region for _kind, region in refused), key=lambda region: -counts[region])
+    regions = {region for _kind, region in refused}
     count = sum(counts[region] for region in regions)
     if len(regions) == 1:
         sentence = ngettext(
@@ -215,14 +232,19 @@ def _check_reach(draft: Draft, counts: Mapping[str, int]) -> None:
             "%(reason)s This concerns %(count)d numbers. Choose another sender, or take them out; your message is "
             "kept.",
             count,
-        ) % {"reason": refused[draft.sender.kind, regions[0]], "count": count}
+        ) % {"reason": refused[draft.sender.kind, next(iter(regions))], "count": count}
     else:
-        names = [name_of(region) for region in regions]
         sentence = _(
             "Messages from this sender are not delivered in these countries: %(countries)s (%(count)d numbers). "
             "Choose another sender, or take the numbers out; your message is kept."
-        ) % {"countries": ", ".join(names[:MOST_COUNTRIES] + ["…"] * (len(names) > MOST_COUNTRIES)), "count": count}
+        ) % {"countries": _named(regions, counts), "count": count}
     raise Refused("sender", sentence, code="reach")
+
+
+def _named(regions: Collection[str], counts: Mapping[str, int]) -> str:
+    """The names of the regions, those with the most recipients first, and no more than MOST_COUNTRIES."""
+    names = [name_of(region) for region in sorted(regions, key=lambda region: (-counts[region], region))]
+    return ", ".join(names[:MOST_COUNTRIES] + ["…"] * (len(names) > MOST_COUNTRIES))
 
 
 def stop_clause_for(sender: Sender, *, commercial: bool) -> str:

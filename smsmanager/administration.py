@@ -8,9 +8,12 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+
+from credits import letters
 
 
 class Administration(AdminSite):
@@ -19,6 +22,11 @@ class Administration(AdminSite):
     site_title = _("SMS manager")
     site_header = _("SMS manager: administration")
     index_title = _("Administration")
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
+        """The first page, with a note where letters to the administrators reach nobody."""
+        note = {"letters_reach_nobody": not letters.administrators()}
+        return super().index(request, note | (extra_context or {}))
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Whoever is not signed in goes to the product's page; whoever may not be here is told so."""

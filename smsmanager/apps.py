@@ -10,7 +10,7 @@ class SmsManagerConfig(AppConfig):
     verbose_name = _("SMS manager")
 
     def ready(self) -> None:
-        from smsmanager import causes, checks  # noqa: F401  (checks registers itself)
+        from smsmanager import causes, checks, gateway_checks, letters_checks  # noqa: F401  (checks register themselves)
 
         causes.register_all()
 

@@ -5,10 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.utils.module_loading import import_string
 
 from compose import replacement
-from compose.gateways.base import Gateway
 from smsmanager import environment
 
 # Django's own check, security.W009, wants as many, but a warning stops nobody.
@@ -58,23 +56,6 @@ def production_is_safe(**_rest: Any) -> list[CheckMessage]:
                 id="smsmanager.W002",
             )
         )
-    return problems
-
-
-@register()
-def gateways_can_be_made(**_rest: Any) -> list[CheckMessage]:
-    """Every configured gateway names a class that is one, and one is called "default"."""
-    problems: list[CheckMessage] = []
-    if "default" not in settings.SMS_GATEWAYS:
-        problems.append(Error('SMS_GATEWAYS names no gateway "default".', id="smsmanager.E010"))
-    for name, wanted in settings.SMS_GATEWAYS.items():
-        try:
-            found = import_string(wanted["BACKEND"])
-        except (ImportError, KeyError) as error:
-            problems.append(Error(f"Gateway {name!r}: {error}", id="smsmanager.E011"))
-            continue
-        if not (isinstance(found, type) and issubclass(found, Gateway)):
-            problems.append(Error(f"Gateway {name!r}: {wanted['BACKEND']} is no Gateway.", id="smsmanager.E012"))
     return problems
 
 

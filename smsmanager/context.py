@@ -26,6 +26,7 @@ SECTIONS = {
     "scheduled": "scheduled",
     "senders": "senders",
     "sender_request": "senders",
+    "sender_document": "senders",
     "credits": "credits",
     "top_up": "credits",
     "rates": "credits",
@@ -51,13 +52,13 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     shown = Frame(theme=chosen if chosen in THEMES else "auto")
     match = request.resolver_match
     shown.section = SECTIONS.get(match.url_name or "", "") if match else ""
-    # The quote is a piece of a page, without a frame; the administration has its own.
-    bare = match is not None and (match.url_name == "quote" or "admin" in match.app_names)
+    # A quote is a piece of a page, without a frame; the administration has its own.
+    bare = match is not None and (match.url_name in ("quote", "reply_quote") or "admin" in match.app_names)
     if bare or not hasattr(request, "user") or not request.user.is_authenticated:
         return {"frame": shown}
     shown.member, shown.members = access.current(request)
     if shown.member:
         shown.balance, threshold = queries.balance(shown.member.account)
         shown.low = threshold if threshold is not None and shown.balance < threshold else 0
-        shown.unread = unread_count(shown.member.account, request.user)
+        shown.unread = unread_count(shown.member)
     return {"frame": shown}

@@ -121,11 +121,13 @@ def _senders(bakery: Account, clinic: Account, people: dict[str, Any]) -> Sender
     sender_services.approve(enabled, by=people["admin"])
     disabled = ask(bakery, "Fournil", "Ancienne enseigne", "claire")
     sender_services.approve(disabled, by=people["admin"])
-    sender_services.disable(disabled)
+    sender_services.disable(disabled, by=people["claire"])
     ask(bakery, "Martin Pain", "Nouvelle boutique", "claire")
     refused = ask(bakery, "INFO", "Annonces", "claire")
     sender_services.refuse(refused, by=people["admin"], reason="Ce nom ne désigne pas votre entreprise.")
     sender_services.approve(ask(clinic, "Clinique", "Accueil", "nadia"), by=people["admin"])
+    # Resembles a protected name: the administration asks twice.
+    ask(clinic, "Ameli-Parc", "Remboursements", "nadia")
     return enabled
 
 
@@ -190,9 +192,14 @@ def _stop_list(account: Account, people: dict[str, Any]) -> None:
 
 def _operator_takes_all(now: datetime) -> None:
     """What the gateway and its reports would have done with the messages that are due."""
-    claim, _moved = claims.claim_due(clock=lambda: now)
-    assert claim is not None
-    Message.objects.filter(claim=claim.id).update(handed_over_at=now)
+    made, _moved = claims.claim_due(clock=lambda: now)
+    for claim in made:
+        Message.objects.filter(claim=claim.id).update(handed_over_at=now)
+        _report_and_answer(claim, now)
+    inbox_services.apply_waiting(clock=lambda: now + timedelta(seconds=31))
+
+
+def _report_and_answer(claim: claims.Claim, now: datetime) -> None:
     events: list[Event] = []
     for row in claim.messages:
         reference = f"demonstration-{row.pk}"
@@ -217,8 +224,7 @@ def _operator_takes_all(now: datetime) -> None:
                     text="Bonjour, je passe vers 17 h. Merci !",
                 )
             )
-    store_events("default", events, now=now)
-    inbox_services.apply_waiting(clock=lambda: now + timedelta(seconds=31))
+    store_events(claim.gateway, events, now=now)
 
 
 def allowed() -> bool:

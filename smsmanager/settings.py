@@ -12,7 +12,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from smsmanager import environment, hours
+from smsmanager import environment, gateway_settings, hours
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -161,8 +161,18 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
+    "delete old events of gateways": {
+        "task": "inbox.tasks.prune_events",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "look at balances that run low": {
         "task": "credits.tasks.watch_balances",
+        "schedule": 20.0,
+        "options": {"expires": 20},
+    },
+    "begin payments that were not begun": {
+        "task": "credits.tasks.begin_payments",
         "schedule": 20.0,
         "options": {"expires": 20},
     },
@@ -180,18 +190,17 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Gateways ----------------------------------------------------------------------------------
 
-BUILT_IN_GATEWAYS: dict[str, dict[str, Any]] = {
-    "console": {"BACKEND": "compose.gateways.console.ConsoleGateway", "OPTIONS": {}},
-    "simulator": {
-        "BACKEND": "compose.gateways.simulator.SimulatorGateway",
-        "OPTIONS": {"redis_url": REDIS_URL},
-    },
-}
-SMS_GATEWAYS = {
-    "default": BUILT_IN_GATEWAYS[
-        environment.choice("SMSMANAGER_GATEWAY", BUILT_IN_GATEWAYS, "simulator" if EMBEDDED else "console")
-    ]
-}
+# From the file that SMSMANAGER_GATEWAYS names, or SMSMANAGER_GATEWAY: smsmanager/gateway_settings.py. Which message
+# goes by which gateway is in the table of routes (compose/routing.py).
+SMS_GATEWAYS: dict[str, dict[str, Any]] = gateway_settings.gateways(
+    redis_url=REDIS_URL, default="simulator" if EMBEDDED else "console"
+)
+# The checks can tell of a file where a secret in it comes from.
+SMS_GATEWAYS_FROM_FILE = bool(environment.text(gateway_settings.FILE))
+# Under which address the public reaches this installation, and so the gateways' doors; "" where nobody said.
+SMS_PUBLIC_URL = gateway_settings.public_url()
+# After so many chunks in a row that it did not take, a gateway rests for a while: compose/breakers.py.
+SMS_BREAKER_FAILURES = environment.number("SMSMANAGER_BREAKER_FAILURES", 5)
 
 # --- Payments ----------------------------------------------------------------------------------
 
@@ -208,9 +217,15 @@ SMS_REPLY_PRICE = environment.amount("SMSMANAGER_REPLY_PRICE", 1000)
 SMS_VALIDITY_HOURS = environment.number("SMSMANAGER_VALIDITY_HOURS", 48)
 SMS_REPLY_WINDOW_HOURS = environment.number("SMSMANAGER_REPLY_WINDOW_HOURS", 48)
 SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)
+# So long the missing parts of a received message are waited for.
+SMS_PARTS_HOURS = environment.number("SMSMANAGER_PARTS_HOURS", 24)
+# So long the raw events of gateways are kept that no received message came of; 0: for ever.
+SMS_KEEP_EVENTS_DAYS = environment.number("SMSMANAGER_KEEP_EVENTS_DAYS", 90)
 SMS_LEASE_SECONDS = environment.number("SMSMANAGER_LEASE_SECONDS", 120)
 SMS_COMMERCIAL_WINDOWS = hours.windows("SMSMANAGER_COMMERCIAL_WINDOW", "SMSMANAGER_COMMERCIAL_WINDOWS")
 SMS_TWINS = environment.table("SMSMANAGER_TWINS")
+# Words beside those of inbox/optout.py with which somebody asks for no more messages.
+SMS_STOP_WORDS = environment.words("SMSMANAGER_STOP_WORDS")
 
 # --- People, language, time ---------------------------------------------------------------------
 
@@ -280,7 +295,8 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-if environment.flag("SMSMANAGER_BEHIND_PROXY", default=False):
+BEHIND_PROXY = environment.flag("SMSMANAGER_BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "smsmanager_session"
@@ -311,6 +327,9 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# What pages and letters about errors never show.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "smsmanager.error_reports.ErrorReportFilter"
+
 # --- Logging ------------------------------------------------------------------------------------
 
 LOGGING = {
@@ -320,5 +339,8 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("SMSMANAGER_LOG_LEVEL", "INFO")},
     # The clock ticks every second: "sent", "received" and "succeeded" of each tick would bury the rest.
-    "loggers": {name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")},
+    "loggers": {name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")}
+    # What `manage.py runserver` writes of each request.
+    | {"django.server": {"handlers": ["stderr"], "filters": ["queries of doors"], "propagate": False}},
+    "filters": {"queries of doors": {"()": "smsmanager.log_lines.QueriesOfDoors"}},
 }

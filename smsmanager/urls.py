@@ -12,6 +12,8 @@ from compose import views as compose
 from credits import payment_views, rate_views, top_up_views
 from credits import statement_views as statements
 from credits import views as accounts
+from inbox import conversation_views as conversations
+from inbox import door_views
 from inbox import views as inbox
 from senders import views as senders
 from smsmanager import views
@@ -27,13 +29,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("scheduled/", compose.scheduled, name="scheduled"),
     path("scheduled/<int:pk>/cancel/", compose.cancel_message, name="cancel_message"),
     path("received/", inbox.received, name="received"),
-    path("received/<int:pk>/", inbox.conversation, name="conversation"),
+    path("received/change/", inbox.received_change, name="received_change"),
+    path("received/export.csv", inbox.received_export, name="received_export"),
+    path("received/<int:pk>/", conversations.conversation, name="conversation"),
+    path("received/<int:pk>/quote/", conversations.reply_quote, name="reply_quote"),
     path("stop-list/", stop_list.optouts, name="optouts"),
     path("stop-list/add/", stop_list.optout_add, name="optout_add"),
     path("stop-list/download/", stop_list.optout_export, name="optout_export"),
     path("stop-list/<int:pk>/take-off/", stop_list.optout_take_off, name="optout_take_off"),
     path("senders/", senders.senders, name="senders"),
     path("senders/new/", senders.sender_request, name="sender_request"),
+    re_path(r"^senders/documents/(?P<pk>\d{1,18})/$", senders.sender_document, name="sender_document"),
     re_path(
         r"^senders/(?P<pk>\d{1,18})/(?P<verb>enable|disable|delete)/$",
         senders.sender_switch,
@@ -44,7 +50,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("credits/rates/", rate_views.rates_page, name="rates"),
     path("credits/add/", top_up_views.top_up, name="top_up"),
     re_path(r"^credits/orders/(?P<pk>\d{1,18})/cancel/$", top_up_views.cancel_order, name="cancel_order"),
+    re_path(r"^credits/orders/(?P<pk>\d{1,18})/pay/$", top_up_views.pay_order, name="pay_order"),
     path("payments/", payment_views.paid, name="payments"),
+    path("gateways/<slug:name>/", door_views.door, name="gateway_door"),
+    path("gateways/<slug:name>/<path:what>", door_views.door, name="gateway_door_of"),
     path("account/", accounts.switch_account, name="switch_account"),
     path("account/me/", accounts.profile, name="profile"),
     path("account/settings/", accounts.account_settings, name="account_settings"),

@@ -34,10 +34,16 @@ def raising(error: BaseException) -> Script:
 class ScriptedGateway(Gateway):
     """`script` answers each call of `send`; `chunks` holds what was handed over; `events` are those to be polled."""
 
-    def __init__(self, *, batch_size: int = 100, classes: Sequence[str] = ("standard", "flash", "sim")) -> None:
+    def __init__(
+        self,
+        *,
+        batch_size: int = 100,
+        classes: Sequence[str] = ("standard", "flash", "sim"),
+        kinds: Sequence[str] = ("short", "virtual", "alphanumeric", "numeric"),
+    ) -> None:
         self.capabilities = Capabilities(
             classes=frozenset(classes),
-            sender_kinds=frozenset({"short", "virtual", "alphanumeric", "numeric"}),
+            sender_kinds=frozenset(kinds),
             reports=True,
             inbound=True,
             polls=True,
@@ -66,12 +72,20 @@ class ScriptedGateway(Gateway):
 @contextmanager
 def scripted_gateway(**options: Any) -> Iterator[ScriptedGateway]:
     """The installation has a ScriptedGateway made with `options` as its only one, for the length of the block."""
-    configured = {"default": {"BACKEND": f"{__name__}.ScriptedGateway", "OPTIONS": options}}
+    with scripted_gateways(default=options) as made:
+        yield made[routing.DEFAULT]
+
+
+@contextmanager
+def scripted_gateways(**named: dict[str, Any]) -> Iterator[dict[str, ScriptedGateway]]:
+    """The installation has these gateways (name -> options of ScriptedGateway) for the length of the block."""
+    configured = {
+        name: {"BACKEND": f"{__name__}.ScriptedGateway", "OPTIONS": options} for name, options in named.items()
+    }
     with override_settings(SMS_GATEWAYS=configured):
         routing.gateway.cache_clear()
         try:
-            made = routing.gateway(routing.DEFAULT)
-            assert isinstance(made, ScriptedGateway)
-            yield made
+            made = {name: routing.gateway(name) for name in configured}
+            yield {name: one for name, one in made.items() if isinstance(one, ScriptedGateway)}
         finally:
             routing.gateway.cache_clear()

@@ -1,17 +1,23 @@
-"""What goes out: submissions, their messages with the state machine, the STOP list, and the raw events of gateways."""
+"""What goes out: submissions, their messages with the state machine, the STOP list, the raw events of gateways,
+their routes and how they are.
+"""
 
 from compose.models.events import GatewayEvent
+from compose.models.gateways import GatewayState, Route, VendorCode
 from compose.models.messages import Message, MessageClass, Submission, Transition, due_before, is_final, may_move
 from compose.models.optouts import E164, OptOut
 
 __all__ = [
     "E164",
     "GatewayEvent",
+    "GatewayState",
     "Message",
     "MessageClass",
     "OptOut",
+    "Route",
     "Submission",
     "Transition",
+    "VendorCode",
     "due_before",
     "is_final",
     "may_move",

@@ -127,6 +127,8 @@ class Message(models.Model):
     handed_over_at = models.DateTimeField(_("handed to the gateway"), null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
     gateway = models.CharField(_("gateway"), max_length=40, blank=True, editable=False)
+    # The gateways that did not take the message in this round (compose/failover.py).
+    passed_over = models.TextField(blank=True, default="", editable=False)
     gateway_ref = models.CharField(_("gateway's reference"), max_length=80, blank=True, editable=False)
     originator = models.CharField(_("shown as"), max_length=16, blank=True, editable=False)
     final_at = models.DateTimeField(_("ended"), null=True, editable=False)
@@ -194,6 +196,11 @@ class Message(models.Model):
                 F("id").desc(),
                 name="message_conversation",
                 condition=~Q(originator=""),
+            ),
+            models.Index(F("account"), F("recipient"), F("send_at").desc(), F("id").desc(), name="message_thread"),
+            # STOP sent to the number of the clause: whose messages reached this phone lately?
+            models.Index(
+                F("recipient"), F("handed_over_at"), name="message_stopped", condition=Q(handed_over_at__isnull=False)
             ),
         ]
 

@@ -7,6 +7,6 @@ Used by `manage.py up`; plain Python except programs.py:
     child.py        the launcher that ties a process to the life of its parent
     children.py     one program with its log, its group and its end
     supervisor.py   all of them: started in order, watched, brought back, stopped in order
-    programs.py     the commands of broker, worker, web and beat
+    programs.py     the commands of broker, worker, listeners, web and beat
     web.py          gunicorn's configuration
 """

@@ -50,6 +50,12 @@ def worker() -> Program:
     )
 
 
+def listener(gateway: str) -> Program:
+    """The process that listens to this gateway; what the peer delivers is stored there."""
+    manage = str(settings.BASE_DIR / "manage.py")
+    return Program(name=f"listener-{gateway}", command=[sys.executable, manage, "listen_gateway", gateway])
+
+
 def takes_orders(name: str) -> bool:
     """Whether the Celery worker of this name takes orders."""
     try:

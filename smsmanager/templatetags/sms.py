@@ -13,7 +13,7 @@ from django.utils.formats import number_format
 from django.utils.translation import get_language
 
 from credits import regions
-from credits.amounts import format_credits
+from credits.amounts import agreeing, format_credits
 
 register = template.Library()
 
@@ -51,14 +51,8 @@ def money(price: Decimal) -> str:
 
 @register.filter
 def credits_number(millis: int) -> int:
-    """The whole number that has the grammatical number of an amount, for `{% blocktranslate count %}`.
-
-    Languages differ on fractions: English says "1.5 credits", French "1,5 crédit", and the formulas of
-    gettext know whole numbers only. One credit is 1, what is below two is 0, all else 2: right in both.
-    """
-    if abs(millis) == 1000:
-        return 1
-    return 0 if abs(millis) < 2000 else 2
+    """The whole number that has the grammatical number of an amount, for `{% blocktranslate count %}`."""
+    return agreeing(millis)
 
 
 @register.filter

@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from compose.listening import names as listened_to
 from smsmanager import demo, environment
 from smsmanager.embedded import broker, child, lock, programs
 from smsmanager.embedded.children import Child, Follower, Program
@@ -24,6 +25,7 @@ from smsmanager.embedded.supervisor import Broken, Stopped, Supervisor
 
 DEFAULT_PORT = 8000
 COLOURS = {"broker": 35, "worker": 33, "web": 36, "beat": 34}
+COLOUR_OF_LISTENERS = 32
 
 
 class Command(BaseCommand):
@@ -35,6 +37,7 @@ class Command(BaseCommand):
     - broker: a Valkey server on a Unix socket in the data directory; not when REDIS_URL is set. With it
       there, the database is migrated, and an empty one gets the demonstration data,
     - worker: Celery with a pool of threads,
+    - a listener for each gateway that is listened to (SMPP): `listen_gateway NAME`,
     - web: gunicorn on a socket that this process keeps, so that no request is refused while it restarts,
     - beat: the clock that nudges the worker.
 
@@ -44,8 +47,8 @@ class Command(BaseCommand):
 
     A child that ends by itself is started again, after 0.5, 1, 2, 4 and 8 seconds; after the sixth time,
     or when it ends before everything is ready, all is stopped and the exit code is 1. SIGINT (Ctrl-C),
-    SIGTERM and SIGHUP stop beat, web, worker and broker in this order, each within its time, and the exit
-    code is 0; a second signal does not wait. When this process is killed, on Linux the kernel kills the
+    SIGTERM and SIGHUP stop beat, web, listeners, worker and broker in this order, each within its time, and the
+    exit code is 0; a second signal does not wait. When this process is killed, on Linux the kernel kills the
     children with it; `--end-with-parent` makes this process stop when its own parent ends.
 
     The demonstration's passwords are known to everybody: with its users in the database only an address of
@@ -105,6 +108,7 @@ class Command(BaseCommand):
                     sign_in = self.prepare(options["host"], with_demo=not options["no_demo"])
                     supervisor.start(
                         made_of(programs.worker()),
+                        *(made_of(programs.listener(name)) for name in listened_to()),
                         made_of(programs.web(listener, workers=options["workers"], threads=options["threads"])),
                         made_of(programs.beat(environment.private_directory(data_dir / "beat") / "schedule")),
                     )
@@ -190,7 +194,8 @@ class Command(BaseCommand):
 
     def show(self, name: str, line: str) -> None:
         prefix = f"{name:>6} |"
-        self.say(f"\x1b[{COLOURS[name]}m{prefix}\x1b[0m {line}" if self.stdout.isatty() else f"{prefix} {line}")
+        colour = COLOURS.get(name, COLOUR_OF_LISTENERS)
+        self.say(f"\x1b[{colour}m{prefix}\x1b[0m {line}" if self.stdout.isatty() else f"{prefix} {line}")
 
 
 def is_loopback(host: str) -> bool:

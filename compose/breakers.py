@@ -1,0 +1,228 @@
+"""A circuit breaker for each gateway: one that takes nothing rests, so that its messages go another way or wait.
+
+    closed ──────> open         chunks in a row of which it took nothing (SMS_BREAKER_FAILURES), or one that says
+                                that our credit there is used up or that our settings are wrong
+    open ────────> half open    when its rest is over, one worker hands it one message
+    half open ───> closed       it answered
+              └──> open         it did not: the rest is twice as long
+
+A person may pause a gateway besides, for a reason. While one rests or is paused, no message of it is claimed, so none
+loses an attempt. A chunk that ends in doubt counts as not taken: nothing is sent again, but no more messages get into
+doubt either. A refusal and a throttling answer come from a gateway that works.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from compose import routing
+from compose.gateways.base import (
+    Accepted,
+    BadConfiguration,
+    GatewayError,
+    Outcome,
+    OutOfFunds,
+    Rejected,
+    Throttled,
+    Unsupported,
+)
+from compose.models import GatewayState, Message
+from compose.reasons import known
+from credits import letters
+
+State = GatewayState.State
+
+# Seconds of the first rest; doubled each time up to the longest.
+FIRST_REST, LONGEST_REST = 30, 600
+# How many messages a gateway gets that is being tried.
+PROBE = 1
+# While another worker tries the gateway, and while nobody can say when it goes on.
+DURING_PROBE, WHILE_PAUSED = timedelta(seconds=5), timedelta(minutes=5)
+# "Worked last" is noted no more often, so that workers do not wait for one another at the row.
+NOTED_EVERY = timedelta(minutes=1)
+_CLOSED: dict[str, Any] = {"state": State.CLOSED, "failures": 0, "opened_at": None, "try_at": None, "wait": 0}
+
+BODIES: dict[str, Promise] = {
+    OutOfFunds.reason: _(
+        "The provider behind the gateway “%(gateway)s” says that your credit there is used up. What it said: "
+        "%(detail)s\n\nNothing is lost: its messages go by another gateway where a route names one, and wait where "
+        "none does. Top up your credit at the provider. The gateway is tried again by itself, at least every "
+        "%(minutes)d minutes; “Try now” in the administration, Gateways, tries it at once."
+    ),
+    BadConfiguration.reason: _(
+        "The provider behind the gateway “%(gateway)s” refuses the settings of this installation, its password for "
+        "instance. What it said: %(detail)s\n\nNothing is lost: its messages go by another gateway where a route names "
+        "one, and wait where none does. Correct the settings of the gateway and start the processes again. The gateway "
+        "is tried again by itself, at least every %(minutes)d minutes; “Try now” in the administration, Gateways, "
+        "tries it at once."
+    ),
+}
+
+
+class Breakers:
+    """The gateways as they are for one claim: one query when it begins, and one for each that may be tried."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self._states = {state.name: state for state in GatewayState.objects.all().order_by()}
+        self._room: dict[str, int | None] = {}
+        self._probed: set[str] = set()
+
+    def take(self, name: str) -> bool:
+        """Whether one more message may be handed to the gateway now."""
+        if name not in self._room:
+            self._room[name] = self._room_of(name)
+        room = self._room[name]
+        if room is None:
+            return True
+        self._room[name] = max(0, room - 1)
+        return room > 0
+
+    def rests(self, name: str) -> tuple[datetime, str]:
+        """Until when a message waits for a gateway that takes none now, and the reason (compose/reasons.py)."""
+        state = self._states.get(name)
+        if routing.usable(name) is None:
+            return self.now + WHILE_PAUSED, BadConfiguration.reason
+        if state is not None and state.paused_at is not None:
+            return self.now + WHILE_PAUSED, "gateway_paused"
+        reason = state.error if state is not None and state.error in BODIES else "gateway_unreachable"
+        if state is None or state.state != State.OPEN or state.try_at is None or state.try_at <= self.now:
+            return self.now + DURING_PROBE, reason
+        return state.try_at, reason
+
+    def used(self, names: Collection[str]) -> None:
+        """Messages go to these now; what was to be tried and got none may be tried by the next claim."""
+        for name in self._probed.difference(names):
+            GatewayState.objects.filter(name=name, state=State.HALF_OPEN).update(state=State.OPEN, try_at=self.now)
+
+    def _room_of(self, name: str) -> int | None:
+        """How many messages the gateway may get; None for any number."""
+        state = self._states.get(name)
+        if routing.usable(name) is None or (state is not None and state.paused_at is not None):
+            return 0
+        if state is None or state.state == State.CLOSED:
+            return None
+        if state.try_at is None or state.try_at > self.now or not self._try(name):
+            return 0
+        self._probed.add(name)
+        return PROBE
+
+    def _try(self, name: str) -> bool:
+        """Whether this claim is the one that tries the gateway. Of several at once the condition lets one through.
+
+        A probe whose worker died is over when its lease is, and then another one may try.
+        """
+        lease = self.now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
+        due = GatewayState.objects.filter(name=name, try_at__lte=self.now, paused_at=None).exclude(state=State.CLOSED)
+        return due.update(state=State.HALF_OPEN, try_at=lease) == 1
+
+
+def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> None:
+    """What became of a chunk. In the transaction that settles it, and there after the ledger's locks."""
+    serious = next((one for one in outcomes if isinstance(one, OutOfFunds | BadConfiguration)), None)
+    if any(isinstance(one, Accepted | Throttled | Rejected) and not isinstance(one, Unsupported) for one in outcomes):
+        if serious is None:
+            _works(name, now)
+        else:
+            # For some destinations only, perhaps: the administrators are told all the same.
+            _note(name, serious, now, works=True)
+        return
+    errors = [one for one in outcomes if isinstance(one, GatewayError) and not isinstance(one, Unsupported)]
+    if errors:
+        _note(name, serious or errors[-1], now, works=False)
+    else:
+        # The gateway was not asked. If this was the probe, the next message is one.
+        GatewayState.objects.filter(name=name, state=State.HALF_OPEN).update(state=State.OPEN, try_at=now)
+
+
+def _works(name: str, now: datetime) -> None:
+    """One statement, that finds nothing to change most of the time."""
+    stale = Q(last_success=None) | Q(last_success__lt=now - NOTED_EVERY)
+    changed = ~Q(state=State.CLOSED) | Q(failures__gt=0) | ~Q(told="") | stale
+    GatewayState.objects.filter(changed, name=name).update(**_CLOSED, told="", last_success=now)
+
+
+def _note(name: str, error: GatewayError, now: datetime, *, works: bool) -> None:
+    GatewayState.objects.bulk_create([GatewayState(name=name)], ignore_conflicts=True)
+    state = GatewayState.objects.select_for_update().get(name=name)
+    reason = known(error.reason)
+    state.error, state.detail, state.error_at = reason, error.detail[:250], now
+    if works:
+        for field, value in {**_CLOSED, "last_success": now}.items():
+            setattr(state, field, value)
+    else:
+        state.failures += 1
+        at_once = isinstance(error, OutOfFunds | BadConfiguration)
+        enough = at_once or state.failures >= settings.SMS_BREAKER_FAILURES
+        # While it is open already, only a late answer comes here.
+        if state.state == State.HALF_OPEN or (state.state == State.CLOSED and enough):
+            state.wait = min(max(FIRST_REST, state.wait * 2), LONGEST_REST)
+            state.state, state.try_at = State.OPEN, now + timedelta(seconds=state.wait)
+            state.opened_at = state.opened_at or now
+    if reason in BODIES and state.told != reason:
+        state.told = reason
+        _tell(name, reason, error.detail, now)
+    state.save()
+
+
+def _tell(name: str, reason: str, detail: str, now: datetime) -> None:
+    """Once until it works again, and not more than once an hour where that comes and goes."""
+    letters.to_administrators(
+        key=f"gateway:{name}:{reason}:{now:%Y-%m-%dT%H}",
+        subject=_("The gateway “%(gateway)s” takes no messages"),
+        body=BODIES[reason],
+        values={"gateway": name, "detail": detail or "–", "minutes": LONGEST_REST // 60},
+    )
+
+
+def noted() -> None:
+    """Give each configured gateway a row, for the page that lists them."""
+    GatewayState.objects.bulk_create([GatewayState(name=name) for name in routing.names()], ignore_conflicts=True)
+
+
+@transaction.atomic
+def pause(name: str, *, by: Any, reason: str) -> bool:
+    """Let no more messages go by the gateway until `resume`; False when it is paused already.
+
+    What is being handed over goes on. Raises ValueError without a reason.
+    """
+    if not reason.strip():
+        raise ValueError("a gateway is paused for a reason")
+    GatewayState.objects.bulk_create([GatewayState(name=name)], ignore_conflicts=True)
+    running = GatewayState.objects.filter(name=name, paused_at=None)
+    return bool(running.update(paused_at=timezone.now(), paused_by=by, pause_reason=reason.strip()[:250]))
+
+
+def resume(name: str) -> bool:
+    """Let messages go by a paused gateway again, those that wait for it at once; False when it was not paused."""
+    paused = GatewayState.objects.filter(name=name).exclude(paused_at=None)
+    if not paused.update(paused_at=None, paused_by=None, pause_reason=""):
+        return False
+    _wake(name)
+    return True
+
+
+def try_now(name: str) -> bool:
+    """Let the next message be the probe of a gateway that rests; False when it does not rest."""
+    if not GatewayState.objects.filter(name=name, state=State.OPEN).update(try_at=timezone.now()):
+        return False
+    _wake(name)
+    return True
+
+
+def _wake(name: str) -> None:
+    """What waits for this gateway is looked at now; what somebody puts off in this very instant waits once more."""
+    now = timezone.now()
+    Message.objects.filter(
+        state=Message.State.SCHEDULED,
+        gateway=name,
+        due_at__gt=now,
+        reason__in=["gateway_paused", "gateway_unreachable", *BODIES],
+    ).update(due_at=now)

@@ -1,0 +1,150 @@
+"""System checks of the gateways: what is wrong in their settings is said at the start, and never with a value."""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.utils.module_loading import import_string
+
+from compose.gateways.base import Gateway
+from compose.models import Route
+from smsmanager.gateway_settings import FILE, FOR_DEVELOPMENT, PUBLIC_URL, Secret, short_name
+
+SHORTEST_DOOR_KEY = 24
+# Part of the door's address, and of Message.gateway.
+NAME = re.compile(r"[-a-zA-Z0-9_]{1,40}")
+KEYS = frozenset({"BACKEND", "OPTIONS", "DOOR"})
+
+
+@register()
+def gateways_can_be_used(**_rest: Any) -> list[CheckMessage]:
+    """Name, class, options, secrets and door of each gateway: what would fail later is said at the start."""
+    problems: list[CheckMessage] = []
+    if "default" not in settings.SMS_GATEWAYS:
+        problems.append(Error('SMS_GATEWAYS names no gateway "default".', id="smsmanager.E010"))
+    for name, wanted in settings.SMS_GATEWAYS.items():
+        problems += _of(name, wanted)
+    return problems
+
+
+@register(Tags.security)
+def production_sends(**_rest: Any) -> list[CheckMessage]:
+    """In production mode a gateway that sends nothing to anybody is worth a word."""
+    if settings.EMBEDDED:
+        return []
+    return [
+        checks.Warning(
+            f"Gateway {name!r} is {short_name(wanted['BACKEND'])!r}, which is for development: it takes and charges "
+            f"messages, and sends none. {FILE} names a file with real ones.",
+            id="smsmanager.W011",
+        )
+        for name, wanted in settings.SMS_GATEWAYS.items()
+        if wanted.get("BACKEND") in FOR_DEVELOPMENT
+    ]
+
+
+@register(Tags.database)
+def routes_name_gateways(databases: Any = None, **_rest: Any) -> list[CheckMessage]:
+    """Every route that is enabled names a gateway that there is. Looked at where the database is (`migrate`)."""
+    if not databases:
+        return []
+    configured = set(settings.SMS_GATEWAYS)
+    routes = Route.objects.filter(enabled=True).exclude(gateway__in=configured).order_by("pk")
+    return [
+        checks.Warning(
+            f"Route {route.pk} names the gateway {route.gateway!r}, which is not configured: it is passed over.",
+            id="smsmanager.W012",
+        )
+        for route in routes[:20]
+    ]
+
+
+def _of(name: str, wanted: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if not NAME.fullmatch(name):
+        text = "may have 1 to 40 letters without accents, digits, - and _: it is part of its door's address."
+        yield Error(f"Gateway {name!r}: its name {text}", id="smsmanager.E017")
+    if unknown := sorted(set(wanted) - KEYS):
+        yield Error(f"Gateway {name!r}: {', '.join(unknown)} means nothing here.", id="smsmanager.E014")
+    try:
+        found = import_string(wanted["BACKEND"])
+    except KeyError:
+        yield Error(f"Gateway {name!r}: it has no BACKEND.", id="smsmanager.E011")
+        return
+    except (ImportError, ValueError) as error:
+        yield Error(f"Gateway {name!r}: {error}", id="smsmanager.E011")
+        return
+    if not (isinstance(found, type) and issubclass(found, Gateway)):
+        yield Error(f"Gateway {name!r}: {wanted['BACKEND']} is no Gateway.", id="smsmanager.E012")
+        return
+    options, door = wanted.get("OPTIONS", {}), wanted.get("DOOR", {})
+    yield from _secrets(name, found, options, door)
+    made, why = _made(found, options)
+    if made is None:
+        yield Error(f"Gateway {name!r}: {why}", id="smsmanager.E013")
+    yield from _door(name, made, door)
+
+
+def _made(found: type[Gateway], options: Mapping[str, Any]) -> tuple[Gateway | None, str]:
+    """The gateway, or None and why its options are refused: what the class says, without a secret."""
+    try:
+        return found(**options), ""
+    except (ValueError, TypeError) as error:
+        said = str(error)
+        for secret in _texts([value for key, value in options.items() if key in found.SECRETS or _hidden(value)]):
+            said = said.replace(secret, "********")
+        return None, f"its options are refused: {said}"
+    except Exception as error:  # noqa: BLE001  (somebody else's code; the check says so and goes on)
+        return None, f"it cannot be made from its options ({type(error).__name__})."
+
+
+def _secrets(
+    name: str, found: type[Gateway], options: Mapping[str, Any], door: Mapping[str, Any]
+) -> Iterator[CheckMessage]:
+    """Only of a file can be known where a value comes from: a settings module of one's own reads it as it likes."""
+    if not settings.SMS_GATEWAYS_FROM_FILE:
+        return
+    written = [f"option {key}" for key in sorted(found.SECRETS & set(options)) if not _hidden(options[key])]
+    written += ["the door's key"] if door.get("key") and not _hidden(door["key"]) else []
+    for which in written:
+        text = f'Gateway {name!r}: {which} is a secret and stands in the file. Write {{ env = "NAME" }} there instead.'
+        yield Error(text, id="smsmanager.E015")
+
+
+def _door(name: str, made: Gateway | None, door: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    if unknown := sorted(set(door) - {"key", "addresses"}):
+        yield Error(f"Gateway {name!r}, door: {', '.join(unknown)} means nothing here.", id="smsmanager.E014")
+    key, addresses = door.get("key", ""), door.get("addresses", [])
+    if key and len(key) < SHORTEST_DOOR_KEY:
+        text = f"the door's key is shorter than {SHORTEST_DOOR_KEY} characters: it could be guessed."
+        yield Error(f"Gateway {name!r}: {text}", id="smsmanager.E018")
+    for one in addresses:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            yield Error(f"Gateway {name!r}, door: {one!r} is no address or network.", id="smsmanager.E019")
+    if made is None or not made.capabilities.called:
+        return
+    if not (made.capabilities.signs or key or addresses):
+        text = "its vendor calls us and anybody could: give its door a key or the vendor's addresses."
+        yield Error(f"Gateway {name!r}: {text}", id="smsmanager.E016")
+    if not settings.SMS_PUBLIC_URL:
+        text = f"its vendor calls us, and {PUBLIC_URL} does not say where: it cannot be told where reports go."
+        yield checks.Warning(f"Gateway {name!r}: {text}", id="smsmanager.W010")
+
+
+def _hidden(value: Any) -> bool:
+    """Whether every text in the value comes from the environment."""
+    return all(isinstance(one, Secret) for one in _texts(value))
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in a value, however deep; none for an empty one."""
+    if isinstance(value, str):
+        return [value] if value else []
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return [text for one in value for text in _texts(one)] if isinstance(value, list | tuple) else []

@@ -1,0 +1,331 @@
+"""A gateway that takes nothing rests, and comes back by itself; a person may pause it."""
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection, transaction
+
+from compose import breakers, dispatch
+from compose.breakers import Breakers
+from compose.gateways.base import (
+    Accepted,
+    BadConfiguration,
+    GatewayError,
+    NotSent,
+    Outcome,
+    OutcomeUnknown,
+    OutOfFunds,
+    Rejected,
+    Throttled,
+    Unsupported,
+)
+from compose.models import GatewayState, Message, Route
+from credits import letters
+from credits.models import Account, Letter
+from tests import factories
+from tests.factories import NOON, SPENT, assert_message, at, balances
+from tests.fixtures.databases import FreshDatabase
+from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway, scripted_gateways, take_all
+from tests.threads import DEADLINE, at_once
+
+State = GatewayState.State
+AWAY = NotSent("connection refused")
+
+
+@pytest.fixture
+def gateway(db: None) -> Iterator[ScriptedGateway]:
+    with scripted_gateway() as made:
+        yield made
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    return factories.account()
+
+
+def fails(times: int, *outcomes: Outcome, now: datetime = NOON) -> None:
+    for _time in range(times):
+        with transaction.atomic():
+            breakers.report("default", outcomes or [AWAY, AWAY], now=now)
+
+
+def state() -> GatewayState:
+    return GatewayState.objects.get(name="default")
+
+
+def seconds(count: float) -> datetime:
+    return NOON + timedelta(seconds=count)
+
+
+# When it opens
+
+
+def test_it_opens_after_five_chunks_in_a_row_of_which_nothing_was_taken(gateway: ScriptedGateway) -> None:
+    fails(4)
+    assert (state().state, state().failures) == (State.CLOSED, 4)
+    fails(1)
+    now = state()
+    assert (now.state, now.failures, now.opened_at, now.try_at) == (State.OPEN, 5, NOON, seconds(30))
+    assert (now.error, now.detail) == ("gateway_unreachable", "connection refused")
+
+
+WORKS: list[Outcome] = [Accepted("a"), Rejected("spam"), Throttled("slow")]
+
+
+@pytest.mark.parametrize("answer", WORKS, ids=lambda answer: type(answer).__name__)
+def test_any_answer_of_a_gateway_that_works_begins_the_count_again(gateway: ScriptedGateway, answer: Outcome) -> None:
+    fails(4)
+    breakers.report("default", [AWAY, answer], now=NOON)
+    assert (state().state, state().failures, state().last_success) == (State.CLOSED, 0, NOON)
+    fails(4)
+    assert state().state == State.CLOSED
+
+
+def test_a_message_that_it_cannot_carry_says_nothing_about_it(gateway: ScriptedGateway) -> None:
+    fails(4)
+    breakers.report("default", [Unsupported("no flash")], now=NOON)
+    assert state().failures == 4
+
+
+def test_chunks_that_end_in_doubt_open_it_too_so_that_no_more_messages_get_into_doubt(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    fails(5, OutcomeUnknown("time-out"))
+    message = factories.message(account)
+    dispatch.dispatch_due(clock=at(NOON))
+    # What waits has not left: the reason does not say that it may have.
+    assert_message(message, Message.State.SCHEDULED, "gateway_unreachable", attempts=0)
+
+
+@pytest.mark.parametrize("error", [OutOfFunds("balance 0"), BadConfiguration("bad password")], ids=lambda e: e.reason)
+def test_no_credit_and_wrong_settings_open_it_at_once_and_the_administrators_get_one_letter(
+    gateway: ScriptedGateway, error: GatewayError
+) -> None:
+    factories.user("root", superuser=True)
+    fails(1, error)
+    assert (state().state, state().error) == (State.OPEN, error.reason)
+    for hours in range(5):
+        fails(3, error, now=NOON + timedelta(hours=hours))
+    letter = Letter.objects.get(key__startswith="gateway:")
+    assert error.detail in letter.body
+    assert "default" in letter.subject
+    letters.send_waiting(clock=at(NOON + timedelta(days=2000)))
+    assert [one.to for one in mail.outbox if one.subject == letter.subject] == [["root@example.org"]]
+
+
+def test_when_it_happens_again_after_it_worked_the_administrators_are_told_again(gateway: ScriptedGateway) -> None:
+    factories.user("root", superuser=True)
+    for hours in range(3):
+        fails(1, OutOfFunds("empty"), now=NOON + timedelta(hours=hours))
+        breakers.report("default", [Accepted("a")], now=NOON + timedelta(hours=hours, minutes=30))
+    assert Letter.objects.filter(key__startswith="gateway:").count() == 3
+
+
+def test_a_gateway_without_credit_for_some_messages_goes_on_with_the_others_and_is_told_of_once(
+    gateway: ScriptedGateway,
+) -> None:
+    factories.user("root", superuser=True)
+    for hours in range(3):
+        fails(1, Accepted("a"), OutOfFunds("too dear"), now=NOON + timedelta(hours=hours))
+    assert state().state == State.CLOSED
+    assert Letter.objects.filter(key__startswith="gateway:").count() == 1
+
+
+# While it is open
+
+
+def test_messages_wait_for_the_next_try_and_lose_no_attempt(account: Account, gateway: ScriptedGateway) -> None:
+    fails(5)
+    message = factories.message(account)
+    assert dispatch.dispatch_due(clock=at(seconds(1))) == 0
+    assert gateway.sent == []
+    assert_message(message, Message.State.SCHEDULED, "gateway_unreachable", attempts=0, due_at=seconds(30))
+    assert dispatch.dispatch_due(clock=at(seconds(30))) == 1
+    assert_message(message, Message.State.ACCEPTED, attempts=1)
+    assert balances(account) == SPENT
+    assert (state().state, state().failures, state().opened_at, state().try_at) == (State.CLOSED, 0, None, None)
+
+
+def test_messages_go_by_the_next_gateway_meanwhile(account: Account) -> None:
+    with scripted_gateways(default={}, spare={}) as gateways:
+        Route.objects.create(gateway="default", priority=1)
+        Route.objects.create(gateway="spare", priority=2)
+        fails(5)
+        message = factories.message(account)
+        dispatch.dispatch_due(clock=at(NOON))
+        assert_message(message, Message.State.ACCEPTED, gateway="spare", attempts=1)
+        assert gateways["default"].sent == []
+
+
+def test_nobody_waits_beyond_the_validity(account: Account, gateway: ScriptedGateway) -> None:
+    message = factories.message(account)
+    last = message.valid_until - timedelta(seconds=5)
+    fails(5, now=last)
+    dispatch.dispatch_due(clock=at(last))
+    assert_message(message, Message.State.SCHEDULED, "gateway_unreachable", due_at=message.valid_until)
+    dispatch.dispatch_due(clock=at(message.valid_until))
+    assert_message(message, Message.State.FAILED, "validity_over")
+
+
+def test_one_message_tries_it_and_the_others_follow_when_it_works(account: Account, gateway: ScriptedGateway) -> None:
+    fails(5)
+    submission = factories.submission(account, to=20)
+    assert dispatch.dispatch_due(clock=at(seconds(30))) == 1
+    assert set(submission.messages.exclude(state="accepted").values_list("due_at", flat=True)) == {seconds(35)}
+    assert dispatch.dispatch_due(clock=at(seconds(35))) == 19
+    assert [len(chunk) for chunk in gateway.chunks] == [1, 19]
+
+
+def test_each_try_that_fails_doubles_the_rest_up_to_ten_minutes(account: Account, gateway: ScriptedGateway) -> None:
+    fails(5)
+    gateway.script = raising(AWAY)
+    factories.submission(account, to=20)
+    rests = []
+    for number in range(1, 8):
+        now = state().try_at
+        assert now is not None
+        Message.objects.update(due_at=now)
+        assert dispatch.dispatch_due(clock=at(now)) == 1
+        assert len(gateway.sent) == number
+        after = state()
+        assert (after.state, after.opened_at) == (State.OPEN, NOON)
+        assert after.try_at is not None
+        rests.append((after.try_at - now).total_seconds())
+    assert rests == [60, 120, 240, 480, 600, 600, 600]
+
+
+def test_a_late_answer_of_an_earlier_chunk_makes_no_rest_longer(gateway: ScriptedGateway) -> None:
+    fails(9)
+    assert (state().failures, state().try_at) == (9, seconds(30))
+
+
+def test_a_try_whose_worker_died_is_made_again_after_its_lease(gateway: ScriptedGateway) -> None:
+    fails(5)
+    assert Breakers(seconds(30)).take("default")
+    assert state().state == State.HALF_OPEN
+    assert not Breakers(seconds(149)).take("default")
+    assert Breakers(seconds(150)).take("default")
+
+
+def test_a_try_for_which_no_message_was_left_is_given_back(account: Account, gateway: ScriptedGateway) -> None:
+    pool = factories.pool(commercial=(), other=())
+    fails(5)
+    message = factories.message(account, by=pool)
+    assert dispatch.dispatch_due(clock=at(seconds(30))) == 0
+    assert_message(message, Message.State.SCHEDULED, "no_short_number")
+    assert state().state == State.OPEN
+    assert Breakers(seconds(31)).take("default")
+
+
+# Several at once
+
+
+def tries_at_once(count: int) -> list[Any]:
+    """Whether each of so many workers tries it, all of which have read that its rest is over."""
+    all_have_read = threading.Barrier(count)
+
+    def try_it() -> bool:
+        breaker = Breakers(seconds(30))
+        all_have_read.wait(DEADLINE)
+        return breaker.take("default")
+
+    return at_once([try_it] * count)
+
+
+def test_of_several_workers_one_tries_it(fresh_database: FreshDatabase) -> None:
+    with scripted_gateway():
+        fails(5)
+        assert sorted(tries_at_once(4)) == [False, False, False, True]
+    assert state().state == State.HALF_OPEN
+
+
+def test_without_the_condition_several_would_try_it(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: each claim believes what it read."""
+    monkeypatch.setattr(Breakers, "_try", lambda self, name: True)
+    with scripted_gateway():
+        fails(5)
+        assert tries_at_once(4) == [True] * 4
+
+
+def test_several_workers_hand_one_message_to_a_gateway_that_is_tried(fresh_database: FreshDatabase) -> None:
+    with scripted_gateway() as gateway:
+        fails(5)
+        factories.submission(factories.account(), to=40)
+        claimed = at_once([lambda: dispatch.dispatch_due(clock=at(seconds(30)))] * 4)
+    assert sorted(claimed) == [0, 0, 0, 1]
+    assert len(gateway.sent) == 1
+    assert state().state == State.CLOSED
+
+
+def test_failures_that_several_workers_report_at_once_are_all_counted(fresh_database: FreshDatabase) -> None:
+    with scripted_gateway():
+        results = at_once([lambda: fails(1)] * 4)
+    assert results == [None] * 4
+    assert (state().failures, state().state) == (4, State.CLOSED)
+
+
+# By a person
+
+
+def test_a_paused_gateway_takes_nothing_until_it_goes_on(account: Account, gateway: ScriptedGateway) -> None:
+    person = factories.user("root", superuser=True)
+    assert breakers.pause("default", by=person, reason="Invoice")
+    assert not breakers.pause("default", by=person, reason="Again")
+    message = factories.message(account)
+    assert dispatch.dispatch_due(clock=at(NOON)) == 0
+    assert_message(message, Message.State.SCHEDULED, "gateway_paused", attempts=0)
+    assert (state().paused_by, state().pause_reason) == (person, "Invoice")
+    assert breakers.resume("default")
+    assert not breakers.resume("default")
+    message.refresh_from_db()
+    dispatch.dispatch_due(clock=at(message.due_at))
+    assert_message(message, Message.State.ACCEPTED)
+
+
+def test_who_pauses_a_gateway_says_why(gateway: ScriptedGateway) -> None:
+    with pytest.raises(ValueError, match="for a reason"):
+        breakers.pause("default", by=None, reason="  ")
+
+
+def test_a_paused_gateway_is_not_tried_either(gateway: ScriptedGateway) -> None:
+    fails(5)
+    breakers.pause("default", by=None, reason="Invoice")
+    assert not Breakers(seconds(60)).take("default")
+
+
+def test_what_waits_for_a_gateway_is_looked_at_when_somebody_tries_it_now(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not breakers.try_now("default")
+    fails(5)
+    message = factories.message(account)
+    dispatch.dispatch_due(clock=at(NOON))
+    monkeypatch.setattr("django.utils.timezone.now", at(seconds(2)))
+    assert breakers.try_now("default")
+    gateway.script = take_all
+    assert dispatch.dispatch_due(clock=at(seconds(2))) == 1
+    assert_message(message, Message.State.ACCEPTED)
+
+
+@pytest.mark.django_db
+def test_a_gateway_that_works_costs_one_statement_a_chunk_and_changes_no_row(gateway: ScriptedGateway) -> None:
+    GatewayState.objects.create(name="default", last_success=NOON)
+    statements: list[Any] = []
+
+    def look(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        statements.append(sql)
+        return result
+
+    with connection.execute_wrapper(look):
+        breakers.report("default", [Accepted("a")], now=seconds(59))
+    assert len(statements) == 1
+    assert state().last_success == NOON
+    breakers.report("default", [Accepted("a")], now=seconds(61))
+    assert state().last_success == seconds(61)
