@@ -2,26 +2,62 @@
 
 from typing import Any
 
-import phonenumbers
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Case, QuerySet, Value, When
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from credits import regions
-from credits.admin_regions import RegionChoices
-from senders import services
+from senders import (
+    admin_data,  # noqa: F401 (registers its classes)
+    services,
+)
+from senders.downloads import as_download
 from senders.forms import SenderAdminForm
-from senders.models import DestinationRule, Sender, ShortNumber
+from senders.models import Sender, SenderChange, SenderDocument
 
 
 class RefusalForm(forms.Form):
     """Why the chosen senders are refused; the requester reads it."""
 
     reason = forms.CharField(label=_("Reason, which the requester reads"), max_length=250)
+
+
+class ChangeInline(admin.TabularInline):
+    """The history of a sender: to read."""
+
+    model = SenderChange
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("at", "verb", "by", "note")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SenderChange]:
+        return super().get_queryset(request).select_related("by")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class SenderList(ChangeList):
+    """Its rows know which protected names they resemble: one query for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        alike = services.resembled(rows)
+        for row in rows:
+            row.alike = alike[row.pk]
+        self.result_list = rows
 
 
 @admin.register(Sender)
@@ -31,7 +67,7 @@ class SenderAdmin(admin.ModelAdmin):
         "account",
         "kind",
         "status",
-        "description",
+        "resembles",
         "requested_by",
         "requested_at",
     )
@@ -40,8 +76,51 @@ class SenderAdmin(admin.ModelAdmin):
     search_fields = ("value", "account__name", "description")
     list_select_related = ("account", "requested_by")
     raw_id_fields = ("account",)
-    readonly_fields = ("status", "refusal_reason", "requested_by", "requested_at", "decided_by", "decided_at")
+    readonly_fields = (
+        "status",
+        "resembles",
+        "documents",
+        "refusal_reason",
+        "requested_by",
+        "requested_at",
+        "decided_by",
+        "decided_at",
+    )
+    inlines = (ChangeInline,)
     actions = ("approve", "refuse")
+
+    def get_changelist(self, request: HttpRequest, **rest: Any) -> type[ChangeList]:
+        return SenderList
+
+    def get_inlines(self, request: HttpRequest, obj: Sender | None) -> Any:
+        return self.inlines if obj is not None else ()
+
+    @admin.display(description=_("resembles"))
+    def resembles(self, sender: Sender) -> str:
+        if sender._state.adding:
+            return ""
+        alike = sender.alike if hasattr(sender, "alike") else services.resembled([sender])[sender.pk]
+        return ", ".join(alike)
+
+    @admin.display(description=_("supporting documents"))
+    def documents(self, sender: Sender) -> SafeString:
+        if sender._state.adding:
+            return SafeString("")
+        links = (
+            (reverse("admin:senders_sender_document", args=[document.pk]), document.name)
+            for document in sender.documents.all()
+        )
+        return format_html_join(SafeString("<br>"), '<a href="{}">{}</a>', links)
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path("document/<int:pk>/", self.admin_site.admin_view(self.document), name="senders_sender_document")
+        return [address, *super().get_urls()]
+
+    def document(self, request: HttpRequest, pk: int) -> FileResponse:
+        """A supporting document, for whoever may see senders here."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return as_download(get_object_or_404(SenderDocument, pk=pk))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Sender | None = None) -> tuple[str, ...]:
         # What was approved is not turned into something else: another name is another request.
@@ -67,11 +146,38 @@ class SenderAdmin(admin.ModelAdmin):
         return False
 
     @admin.action(description=_("Approve the chosen senders"), permissions=["change"])
-    def approve(self, request: HttpRequest, chosen: QuerySet[Sender]) -> None:
-        count = self._each(request, chosen, lambda sender: services.approve(sender, by=request.user))
+    def approve(self, request: HttpRequest, chosen: QuerySet[Sender]) -> HttpResponse | None:
+        """Approve; what resembles a protected name only when that was shown and ticked."""
+        open_ones = chosen.filter(status__in=services.APPROVABLE)
+        alike = {pk: names for pk, names in services.resembled(open_ones).items() if names}
+        asked = "approve_again" in request.POST
+        if alike and not asked:
+            return self._asked_again(request, chosen, alike)
+        # Only what the page showed counts as seen: the list may have grown since.
+        seen = {pk: set(request.POST.getlist(f"alike-{pk}")) & set(names) for pk, names in alike.items()}
+        unticked = {pk for pk in alike if f"sure-{pk}" not in request.POST}
+        left = [sender for sender in chosen if sender.pk in unticked]
+        if left:
+            warning = _("Left as they were, because nobody ticked that they may use a protected name: %(senders)s.")
+            self.message_user(request, warning % {"senders": ", ".join(map(str, left))}, messages.WARNING)
+        count = self._each(
+            request,
+            chosen.exclude(pk__in=unticked),
+            lambda sender: services.approve(sender, by=request.user, although=seen.get(sender.pk, ())),
+        )
         if count:
             sentence = ngettext("%(count)d sender is enabled.", "%(count)d senders are enabled.", count)
             self.message_user(request, sentence % {"count": count}, messages.SUCCESS)
+        return None
+
+    def _asked_again(self, request: HttpRequest, chosen: QuerySet[Sender], alike: dict[int, list[str]]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Approve senders that resemble protected names?"),
+            "chosen": [(sender, alike.get(sender.pk, [])) for sender in chosen],
+            "opts": self.model._meta,
+        }
+        return render(request, "admin/senders/approve.html", context)
 
     @admin.action(description=_("Refuse the chosen senders…"), permissions=["change"])
     def refuse(self, request: HttpRequest, chosen: QuerySet[Sender]) -> HttpResponse | None:
@@ -100,6 +206,11 @@ class SenderAdmin(admin.ModelAdmin):
                 verb(sender)
                 self.log_change(request, sender, f"{sender.get_status_display()} {sender.refusal_reason}".strip())
                 done += 1
+            except services.Resembles as error:
+                sentence = _("%(sender)s was left as it is: it also resembles %(names)s. Approve it again.")
+                self.message_user(
+                    request, sentence % {"sender": sender, "names": ", ".join(error.names)}, messages.WARNING
+                )
             except services.NotPossible:
                 sentence = _("%(sender)s was left as it is: its status is “%(status)s”.")
                 self.message_user(
@@ -108,48 +219,3 @@ class SenderAdmin(admin.ModelAdmin):
                     messages.WARNING,
                 )
         return done
-
-
-@admin.register(ShortNumber)
-class ShortNumberAdmin(RegionChoices, admin.ModelAdmin):
-    list_display = ("number", "country", "use", "enabled")
-    list_filter = ("use", "enabled", "country")
-
-
-class DestinationFilter(admin.SimpleListFilter):
-    """Rules of one country, of those that have any, by their names."""
-
-    title = _("destination")
-    parameter_name = "region"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        there = DestinationRule.objects.order_by("region").values_list("region", flat=True).distinct()
-        return sorted(((region, regions.name_of(region)) for region in there), key=lambda row: row[1].casefold())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[DestinationRule]) -> QuerySet[DestinationRule]:
-        value = self.value()
-        if not value:
-            return queryset
-        return queryset.filter(region=value) if value in phonenumbers.SUPPORTED_REGIONS else queryset.none()
-
-
-@admin.register(DestinationRule)
-class DestinationRuleAdmin(RegionChoices, admin.ModelAdmin):
-    list_display = ("destination", "kind", "allowed", "note", "source")
-    list_filter = ("kind", "allowed", DestinationFilter)
-    search_fields = ("region", "note", "source")
-
-    @admin.display(description=_("destination"), ordering="region")
-    def destination(self, rule: DestinationRule) -> str:
-        return f"{regions.name_of(rule.region)} ({rule.region})"
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Also by the country's name in the reader's language."""
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        wanted = search_term.strip().casefold()
-        if wanted:
-            named = [region for region, name in regions.choices() if wanted in name.casefold()]
-            found |= queryset.filter(region__in=named)
-        return found, duplicates

@@ -1,20 +1,64 @@
 """The forms of senders: what an account asks for, and what the administration writes."""
 
-from typing import Any
+import unicodedata
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from credits.models import Account
-from senders.models import Sender
+from senders import files
+from senders.models import Sender, SenderDocument
 from senders.rules import checked_value
 
 HAS_IT = _("Your account has this sender already. You find it in the list of senders.")
+MOST_FILES, MOST_BYTES = 10, 10 * 1024 * 1024
+LONGEST_NAME = SenderDocument._meta.get_field("name").max_length or 0
 ASKABLE = [
     (Sender.Kind.ALPHANUMERIC, Sender.Kind.ALPHANUMERIC.label),
     (Sender.Kind.VIRTUAL, Sender.Kind.VIRTUAL.label),
 ]
+
+
+class Files(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class DocumentsField(forms.FileField):
+    """Several documents; cleaned to files with a name that can be shown, each with its media type."""
+
+    widget = Files
+    default_error_messages = {
+        "too_many": _("Choose at most %(most)d documents."),
+        "too_large": _("“%(name)s” is larger than 10 MB. Choose a smaller document."),
+        "not_a_document": _("“%(name)s” is no PDF, JPEG or PNG document, whatever its name says. Choose one of these."),
+    }
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        given: Sequence[UploadedFile] = data if isinstance(data, list | tuple) else [data] if data else []
+        if len(given) > MOST_FILES:
+            raise ValidationError(self.error_messages["too_many"] % {"most": MOST_FILES}, code="too_many")
+        return [self._checked(file) for file in given]
+
+    def _checked(self, file: UploadedFile) -> tuple[UploadedFile, str]:
+        file.name = shown_name(str(file.name))
+        if file.size is None or file.size > MOST_BYTES:
+            raise ValidationError(self.error_messages["too_large"] % {"name": file.name}, code="too_large")
+        found = files.type_of(cast(Any, file))
+        if found is None:
+            raise ValidationError(self.error_messages["not_a_document"] % {"name": file.name}, code="not_a_document")
+        return file, found
+
+
+def shown_name(name: str) -> str:
+    """What a person called a file, in a form that can be shown and saved under: no path, no control characters."""
+    plain = "".join(one for one in name if unicodedata.category(one) not in ("Cc", "Cf", "Cs"))
+    plain = PurePosixPath(plain.replace("\\", "/")).name.strip() or "document"
+    return plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 12] + plain[-12:]
 
 
 class SenderRequestForm(forms.Form):
@@ -43,6 +87,16 @@ class SenderRequestForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": "3"}),
         help_text=_(
             "Say what links you to this name or number, for instance that it is your company's or your brand's."
+        ),
+    )
+
+    documents = DocumentsField(
+        label=_("Supporting documents"),
+        required=False,
+        widget=Files(attrs={"accept": ".pdf,.jpg,.jpeg,.png,application/pdf,image/jpeg,image/png"}),
+        help_text=_(
+            "What shows that the name or number is yours: at most 10 PDF, JPEG or PNG files of up to 10 MB. Only the "
+            "owners of your account and the administrators can read them."
         ),
     )
 

@@ -1,5 +1,7 @@
 """Who it is from: the registry of senders and the pool of short numbers."""
 
+import uuid
+
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
@@ -82,6 +84,72 @@ class Sender(models.Model):
     @property
     def can_be_answered(self) -> bool:
         return self.kind in (self.Kind.SHORT, self.Kind.VIRTUAL)
+
+
+class SenderChange(models.Model):
+    """What somebody did to a sender, kept for good: who may write in whose name has to be explained later."""
+
+    class Verb(models.TextChoices):
+        REQUESTED = "requested", _("Asked for")
+        APPROVED = "approved", _("Approved")
+        REFUSED = "refused", _("Refused")
+        DISABLED = "disabled", _("Disabled")
+        ENABLED = "enabled", _("Enabled")
+        DELETED = "deleted", _("Deleted")
+
+    sender = models.ForeignKey(Sender, models.CASCADE, related_name="changes")
+    verb = models.CharField(_("what"), max_length=10, choices=Verb)
+    at = models.DateTimeField(_("when"), auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("by"))
+    note = models.TextField(_("note"), blank=True)
+
+    class Meta:
+        verbose_name = _("change of a sender")
+        verbose_name_plural = _("changes of a sender")
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.sender_id} {self.get_verb_display()}"
+
+
+def document_path(document: "SenderDocument", name: str) -> str:
+    """Where a document lies in the private storage: nothing of what somebody called it is in the path."""
+    return f"senders/{document.sender_id}/{uuid.uuid4().hex}"
+
+
+class SenderDocument(models.Model):
+    """A supporting document of a request, checked by its content (senders/files.py)."""
+
+    sender = models.ForeignKey(Sender, models.PROTECT, related_name="documents")
+    name = models.CharField(_("name"), max_length=100)
+    media_type = models.CharField(_("type"), max_length=20)
+    size = models.PositiveIntegerField(_("size (bytes)"))
+    file = models.FileField(upload_to=document_path, max_length=100)
+    added_at = models.DateTimeField(_("added"), auto_now_add=True)
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("supporting document")
+        verbose_name_plural = _("supporting documents")
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProtectedName(models.Model):
+    """A name that nobody may use by accident: senders that look like it are approved only when asked twice."""
+
+    name = models.CharField(_("name"), max_length=40, unique=True)
+    note = models.CharField(_("note"), max_length=250, blank=True)
+
+    class Meta:
+        verbose_name = _("protected name")
+        verbose_name_plural = _("protected names")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ShortNumber(models.Model):

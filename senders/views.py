@@ -2,15 +2,18 @@
 
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from credits.access import MemberRequest, may_manage, member_page
 from senders import queries, services
+from senders.downloads import as_download
 from senders.forms import HAS_IT, SenderRequestForm
-from senders.models import Sender
+from senders.models import Sender, SenderDocument
+from senders.uploads import BoundedFiles
 
 SWITCHES = {"enable": services.enable, "disable": services.disable, "delete": services.delete}
 
@@ -19,7 +22,7 @@ SWITCHES = {"enable": services.enable, "disable": services.disable, "delete": se
 @require_safe
 def senders(request: MemberRequest) -> HttpResponse:
     """Expéditeurs."""
-    rows = list(queries.of(request.member.account))
+    rows = list(queries.of(request.member.account).prefetch_related("documents"))
     reach = queries.reach({row.kind for row in rows})
     context = {
         "rows": [(row, reach.refused[row.kind]) for row in rows],
@@ -29,11 +32,21 @@ def senders(request: MemberRequest) -> HttpResponse:
     return render(request, "senders/senders.html", context)
 
 
+# The token of the form is looked at below, once it is settled how much of the files is read and by whom.
+@csrf_exempt
 @member_page(may_manage)
 @require_http_methods(["GET", "HEAD", "POST"])
 def sender_request(request: MemberRequest) -> HttpResponse:
     """Ask for a sender."""
-    form = SenderRequestForm(request.POST if request.method == "POST" else None, account=request.member.account)
+    if request.method == "POST":
+        request.upload_handlers = [BoundedFiles(request)]
+    return _request(request)
+
+
+@csrf_protect
+def _request(request: MemberRequest) -> HttpResponse:
+    asked = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = SenderRequestForm(*asked, account=request.member.account)
     if form.is_valid():
         try:
             services.request_sender(account=request.member.account, by=request.user, **form.cleaned_data)
@@ -50,12 +63,20 @@ def sender_request(request: MemberRequest) -> HttpResponse:
 
 
 @member_page(may_manage)
+@require_safe
+def sender_document(request: MemberRequest, pk: int) -> FileResponse:
+    """A supporting document of one of the account's senders, to be kept rather than shown."""
+    found = get_object_or_404(SenderDocument, pk=pk, sender__account=request.member.account)
+    return as_download(found)
+
+
+@member_page(may_manage)
 @require_POST
 def sender_switch(request: MemberRequest, pk: int, verb: str) -> HttpResponse:
     """Enable, disable or delete a sender of the account."""
     sender = get_object_or_404(Sender, pk=pk, account=request.member.account, deleted_at=None)
     try:
-        SWITCHES[verb](sender)
+        SWITCHES[verb](sender, by=request.user)
     except services.NotPossible:
         messages.error(
             request,

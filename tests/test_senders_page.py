@@ -140,7 +140,7 @@ def test_a_sender_that_the_account_has_already_is_refused_whatever_its_status(
 def test_a_deleted_sender_can_be_asked_for_again_and_another_account_may_have_the_same(
     account: Account, browser: Client
 ) -> None:
-    services.delete(factories.sender(account, "BoulMartin"))
+    services.delete(factories.sender(account, "BoulMartin"), by=None)
     factories.sender(factories.account(name="Other"), "BoulMartin")
     assert ask(browser).status_code == 302
 
