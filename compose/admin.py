@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from compose.models import GatewayEvent, Message, OptOut, Submission, Transition
+from compose import admin_gateways  # noqa: F401  (registers the pages of gateways)
+from compose.models import Message, OptOut, Submission, Transition
 from credits import regions
 from credits.amounts import format_credits
 from credits.readonly import ReadOnlyAdmin
@@ -111,10 +112,3 @@ class OptOutAdmin(ReadOnlyAdmin):
         "removed_by",
         "removal_reason",
     )
-
-
-@admin.register(GatewayEvent)
-class GatewayEventAdmin(ReadOnlyAdmin):
-    list_display = ("stored_at", "gateway", "kind", "key", "applied_at", "result")
-    list_filter = ("gateway", "kind", "result")
-    show_full_result_count = False

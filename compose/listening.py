@@ -33,16 +33,27 @@ class CannotListen(Exception):
     """There is no gateway of this name, or none that is listened to. The text says which there are."""
 
 
+def names() -> list[str]:
+    """The names of the gateways that a process has to listen to."""
+    return [name for name in routing.names() if routing.gateway(name).capabilities.listens]
+
+
+def found(name: str) -> Listening:
+    """The gateway of this name. Raises CannotListen."""
+    if name not in routing.names():
+        raise CannotListen(f"There is no gateway {name!r}; SMS_GATEWAYS has: {', '.join(routing.names())}.")
+    gateway = routing.gateway(name)
+    if not (gateway.capabilities.listens and isinstance(gateway, Listening)):
+        raise CannotListen(f"The gateway {name!r} is not listened to; what it has to say comes another way.")
+    return gateway
+
+
 def listen(name: str, *, stopped: Callable[[], bool], then: Callable[[], None]) -> None:
     """Store what the gateway `name` delivers, answer it, and call `then`, until `stopped()`.
 
     Two processes may do it at once: an event is stored once for its key. Raises CannotListen.
     """
-    if name not in routing.names():
-        raise CannotListen(f"There is no gateway {name!r}; SMS_GATEWAYS has: {', '.join(routing.names())}.")
-    gateway = routing.gateway(name)
-    if not isinstance(gateway, Listening):
-        raise CannotListen(f"The gateway {name!r} is not listened to; what it has to say comes another way.")
+    gateway = found(name)
     refused: set[str] = set()
     for events in gateway.listen(stopped):
         fresh = [event for event in events if event.key not in refused]

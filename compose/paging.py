@@ -27,7 +27,8 @@ def page(rows: QuerySet[Row, Any], *, by: str, cursor: str, newest_first: bool =
     start = _read(cursor)
     if start is not None:
         at, pk = start
-        rows = rows.filter(Q(**{f"{by}__{beyond}": at}) | Q(**{by: at, f"pk__{beyond}": pk}))
+        # The first condition is where the index begins; the second leaves out some of one moment.
+        rows = rows.filter(Q(**{f"{by}__{beyond}e": at}), Q(**{f"{by}__{beyond}": at}) | Q(**{f"pk__{beyond}": pk}))
     found = list(rows.order_by(f"{sign}{by}", f"{sign}pk")[: size + 1])
     shown = found[:size]
     more = len(found) > size

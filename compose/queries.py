@@ -8,7 +8,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from compose.models import Message, Submission, Transition
 from compose.searching import holds
-from credits.models import Account
+from credits.models import Account, Transfer
 
 State = Message.State
 # In these states something more becomes of a message by itself.
@@ -37,21 +37,36 @@ def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
 
 
 class StateCount(NamedTuple):
-    """How many messages of a submission are in a state, the last departure among them, and what they were refunded."""
+    """How many messages of a submission are in a state, and the last departure among them.
+
+    `refunded` is what they were given back later in millis, by so many `refunds`.
+    """
 
     state: str
     label: str
     total: int
     last: datetime
     refunded: int
+    refunds: int
 
 
 def counts(submission: Submission) -> list[StateCount]:
     """How many of the submission's messages are in each state, in the order of a message's life."""
     refunded = Sum("price", filter=Q(refunded_by__isnull=False), default=0)
-    rows = submission.messages.order_by().values_list("state").annotate(Count("pk"), Max("due_at"), refunded=refunded)
+    refunds = Count("refunded_by", distinct=True)
+    totals = {"refunded": refunded, "refunds": refunds}
+    rows = submission.messages.order_by().values_list("state").annotate(Count("pk"), Max("due_at"), **totals)
     found = {state: said for state, *said in rows}
     return [StateCount(state.value, str(state.label), *found[state.value]) for state in State if state.value in found]
+
+
+def refunds(submission: Submission, *, size: int = 100) -> list[Transfer]:
+    """The ledger lines that refund messages of the submission, oldest first."""
+    rows = submission.messages.exclude(refunded_by=None).order_by("refunded_by")
+    lines = rows.select_related("refunded_by__by", "refunded_by__debit", "refunded_by__credit")[:size]
+    # One line may be for several messages.
+    found = {row.refunded_by.pk: row.refunded_by for row in lines if row.refunded_by}
+    return list(found.values())
 
 
 def asks_again(departures: Iterable[datetime], *, now: datetime, every: int = SOON) -> int:

@@ -11,6 +11,7 @@ SENTENCES: dict[str, str | Promise] = {
     "bad_configuration": _(
         "The provider refuses our settings. The administrator must correct them; the message waits."
     ),
+    "gateway_paused": _("The administrator has paused the operator. The message waits until it goes on."),
     "no_short_number": _("No short number is free for this recipient at the moment. The message waits for one."),
     "window": _(
         "Commercial messages do not leave at this hour or on this day where the recipient is. The message waits until "
@@ -41,6 +42,11 @@ SENTENCES: dict[str, str | Promise] = {
     "blocked": _("The recipient or the operator blocks these messages."),
     "content": _("The operator refused the content."),
     "operator_failure": _("The recipient's operator had a failure."),
+    "handset": _("The phone cannot receive this kind of message."),
+    "ported": _("The number was taken to another operator and cannot be reached there."),
+    "roaming": _("The phone is abroad and cannot be reached there."),
+    "subscriber_credit": _("The recipient has no credit left with the operator."),
+    "sender_refused": _("The provider or the operator does not accept this sender."),
     "unknown": _("The operator gave no reason."),
 }
 

@@ -20,6 +20,8 @@ from credits import ledger
 from credits.models import Account
 
 State = Message.State
+# The column of an event's key.
+LONGEST_KEY = 160
 
 
 class AlreadySent(Exception):
@@ -158,6 +160,20 @@ def store_events(gateway: str, events: Sequence[Event], *, now: datetime) -> Non
     )
 
 
+def keep_unreadable(gateway: str, key: str, said: dict[str, Any], *, now: datetime) -> None:
+    """Keep what a gateway said and nobody understood, once for its key, for the administrator; nothing applies it."""
+    row = GatewayEvent(
+        gateway=gateway,
+        key=key,
+        kind=GatewayEvent.Kind.UNREADABLE,
+        payload=storable({"at": now.isoformat(), "raw": said}),
+        look_at=now,
+        applied_at=now,
+        result="unreadable",
+    )
+    GatewayEvent.objects.bulk_create([row], ignore_conflicts=True)
+
+
 def _event_row(gateway: str, event: Report | Received, now: datetime) -> GatewayEvent:
     payload: dict[str, Any] = {"at": event.at.isoformat(), "raw": event.raw}
     if isinstance(event, Report):
@@ -166,15 +182,30 @@ def _event_row(gateway: str, event: Report | Received, now: datetime) -> Gateway
             "message_id": event.message_id,
             "status": event.status,
             "reason": event.reason,
+            "code": event.code,
         }
         kind = GatewayEvent.Kind.REPORT
     else:
-        payload |= {"number": event.number, "to": event.to, "text": event.text, "answers": event.answers}
+        payload |= {
+            "number": event.number,
+            "to": event.to,
+            "text": event.text,
+            "answers": event.answers,
+            "message_id": event.message_id,
+        }
         kind = GatewayEvent.Kind.RECEIVED
-    return GatewayEvent(gateway=gateway, key=event.key, kind=kind, payload=_storable(payload), look_at=now)
+    return GatewayEvent(gateway=gateway, key=_kept_key(event.key), kind=kind, payload=storable(payload), look_at=now)
 
 
-def _storable(value: Any) -> Any:
+def _kept_key(key: str) -> str:
+    """The key as the column holds it: a longer one by its beginning and its hash."""
+    kept: str = storable(key)
+    if len(kept) <= LONGEST_KEY:
+        return kept
+    return f"{kept[:90]}-{hashlib.sha256(kept.encode()).hexdigest()}"
+
+
+def storable(value: Any) -> Any:
     """The value with U+FFFD for NUL and lone surrogates: a phone can send them, and PostgreSQL keeps neither.
 
     One such text would otherwise stand before everything that its gateway has to say.
@@ -182,7 +213,7 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
-        return {_storable(name): _storable(member) for name, member in value.items()}
+        return {storable(name): storable(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_storable(member) for member in value]
+        return [storable(member) for member in value]
     return value

@@ -38,9 +38,10 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     counts = queries.counts(found)
     departures = queries.departures(found, now=now)
-    ledger = credit_queries.by_cause(request.member.account, "submission", str(pk))
-    given_back = sum(line.amount for line in ledger if line.verb == Transfer.Verb.RELEASE)
-    given_back += sum(one.refunded for one in counts)
+    own = credit_queries.by_cause(request.member.account, "submission", str(pk))
+    refunds = sum(one.refunds for one in counts)
+    ledger = own.lines + (queries.refunds(found) if refunds else [])
+    given_back = own.given_back + sum(one.refunded for one in counts)
     rows = list(found.messages.select_related("hold_ended_by").order_by("pk")[:FIRST_MESSAGES])
     for row in rows:
         row.submission = found
@@ -52,7 +53,8 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
         "just_sent": just_sent,
         "departures": departures,
         "hours": _hours(found) if just_sent and departures.postponed else "",
-        "ledger": ledger,
+        "ledger": sorted(ledger, key=lambda line: line.pk),
+        "hidden_lines": own.total + refunds - len(ledger),
         "cost": found.price - given_back,
         "given_back": given_back,
         "every": queries.asks_again([one.last for one in counts if one.state in queries.MOVING], now=now),

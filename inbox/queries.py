@@ -1,77 +1,85 @@
 """What the pages show of received messages."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from compose.models import Message
-from credits.models import Account
-from inbox.models import Reading, Received
+from compose.paging import page
+from compose.searching import holds
+from credits.models import Account, Member
+from inbox.models import Received, Unread
+from senders.models import Sender
 
 # Above this the navigation says "99+": counting further tells nobody anything.
 MOST_UNREAD = 100
-CONVERSATION = 100
-
+EXPORTED_AT_ONCE = 2_000
+# In place of a number: all that are not the account's own.
+SHORT = "short"
 
 # Every page asks this, and the ORM takes several times as long to write it as the database to answer.
 _UNREAD = """
     SELECT COUNT(*) FROM (
-        SELECT 1 FROM inbox_received WHERE account_id = %s AND NOT EXISTS (
-            SELECT 1 FROM inbox_reading WHERE received_id = inbox_received.id AND user_id = %s
-        ) LIMIT %s
+        SELECT 1 FROM inbox_unread WHERE member_id = %s AND NOT hidden LIMIT %s
     ) AS unread
 """
 
 
-def _read_by(user: Any) -> Exists:
-    return Exists(Reading.objects.filter(received=OuterRef("pk"), user=user))
-
-
-def unread_count(account: Account, user: Any) -> int:
-    """How many of the account's received messages the person has not read, at most `MOST_UNREAD`."""
+def unread_count(member: Member) -> int:
+    """How many of the account's received messages the member has not read, at most `MOST_UNREAD`."""
     with connection.cursor() as cursor:
-        cursor.execute(_UNREAD, [account.pk, user.pk, MOST_UNREAD])
+        cursor.execute(_UNREAD, [member.pk, MOST_UNREAD])
         count: int = cursor.fetchone()[0]
     return count
 
 
-def received(account: Account, user: Any) -> QuerySet[Received]:
-    """The account's received messages, newest first, each with `unread` for the person."""
-    return (
-        Received.objects.filter(account=account)
-        .annotate(unread=~_read_by(user))
-        .select_related("answers__submission")
-        .order_by("-received_at", "-pk")
-    )
+def own_numbers(account: Account) -> list[str]:
+    """The virtual numbers of the account, to which others than the short numbers' answers come."""
+    found = Sender.objects.filter(account=account, kind=Sender.Kind.VIRTUAL).exclude(decided_at=None)
+    return sorted(set(found.values_list("value", flat=True)))
 
 
-@dataclass(frozen=True)
-class Line:
-    """One bubble of a conversation: a message that was sent or one that was received."""
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which received messages: those that hold `text` or come from a number with its digits, came at `since` or later
+    and before `until`, and to the number `to` (`SHORT`: to none of `own`); with `unread`, only unread ones."""
 
-    pk: int
-    outgoing: bool
-    text: str
-    at: datetime
-    originator: str = ""
-    state: str = ""
-    state_label: str = ""
+    text: str = ""
+    unread: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    to: str = ""
+    own: Sequence[str] = ()
 
 
-def conversation(account: Account, number: str) -> list[Line]:
-    """The last messages sent to the number and received from it, in the order of time."""
-    sent = (
-        Message.objects.filter(account=account, recipient=number)
-        .select_related("submission")
-        .order_by("-send_at", "-pk")[:CONVERSATION]
-    )
-    came = Received.objects.filter(account=account, number=number).order_by("-pk")[:CONVERSATION]
-    lines = [
-        Line(row.pk, True, row.submission.text, row.send_at, row.originator, row.state, row.get_state_display())
-        for row in sent
-    ]
-    lines += [Line(row.pk, False, row.text, row.received_at, row.to) for row in came]
-    return sorted(lines, key=lambda line: line.at)[-CONVERSATION:]
+ALL = Wanted()
+
+
+def received(member: Member, wanted: Wanted = ALL) -> QuerySet[Received]:
+    """The received messages of the member's account that are wanted, newest first, each with its `unread`."""
+    rows = Received.objects.filter(account=member.account_id, deleted_at=None)
+    if wanted.text:
+        rows = rows.filter(holds(wanted.text, words="text", number="number"))
+    if wanted.unread:
+        rows = rows.filter(unread_by__member=member)
+    if wanted.since:
+        rows = rows.filter(received_at__gte=wanted.since)
+    if wanted.until:
+        rows = rows.filter(received_at__lt=wanted.until)
+    if wanted.to == SHORT:
+        rows = rows.exclude(to__in=wanted.own)
+    elif wanted.to:
+        rows = rows.filter(to=wanted.to)
+    unread = Exists(Unread.objects.filter(member=member, received=OuterRef("pk")))
+    return rows.annotate(unread=unread).select_related("answers__submission").order_by("-received_at", "-pk")
+
+
+def batches(member: Member, wanted: Wanted) -> Iterator[list[Received]]:
+    """The same messages, so many at a time that a file of any length needs little room."""
+    cursor, more = "", True
+    while more:
+        found = page(received(member, wanted), by="received_at", cursor=cursor, size=EXPORTED_AT_ONCE)
+        yield found.rows
+        cursor, more = found.cursor, bool(found.cursor)

@@ -4,22 +4,37 @@ import threading
 
 from celery import shared_task
 
-from inbox import services
+from inbox import pruning, services
 
-_collecting = threading.Lock()
+_applying = threading.Lock()
 
 
 @shared_task
 def collect() -> int:
-    """Fetch what waits at the gateways and apply what is stored.
+    """Apply what is stored, fetch what waits at the gateways, and apply that.
 
-    One at a time in a process: a second thread would only fight for the same rows, and on SQLite keep the
-    pages and the sending from their turn.
+    What is stored does not wait for a gateway that is slow to answer.
     """
-    if not _collecting.acquire(blocking=False):
+    done = _apply()
+    if services.poll_gateways():
+        done += _apply()
+    return done
+
+
+def _apply() -> int:
+    """Apply what is stored; one at a time in a process.
+
+    A second thread would only fight for the same rows, and on SQLite keep the pages and the sending from their turn.
+    """
+    if not _applying.acquire(blocking=False):
         return 0
     try:
-        services.poll_gateways()
         return services.apply_waiting()
     finally:
-        _collecting.release()
+        _applying.release()
+
+
+@shared_task
+def prune_events() -> int:
+    """Delete old events that nothing points at."""
+    return pruning.prune()

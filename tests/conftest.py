@@ -9,6 +9,7 @@ from tests.fixtures.brokers import broker, redis_client
 from tests.fixtures.browsers import browser, locale, page, page_errors
 from tests.fixtures.databases import django_db_setup, fresh_database
 from tests.fixtures.instances import running
+from tests.fixtures.payments import shop
 
 __all__ = [
     "broker",
@@ -20,6 +21,7 @@ __all__ = [
     "page_errors",
     "redis_client",
     "running",
+    "shop",
 ]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 
 from compose import optouts
 from compose.gateways import base as gateways
@@ -31,7 +32,7 @@ from inbox import services as inbox_services
 from inbox.models import Received
 from senders import queries as sender_queries
 from senders import services as sender_services
-from senders.models import Sender, ShortNumber
+from senders.models import Sender, SenderDocument, ShortNumber
 from smsmanager.proof import prove
 
 # A Tuesday, noon in Paris: the window of commercial messages is open, and no clock changes near it.
@@ -115,7 +116,14 @@ def sender(
     elif status != Sender.Status.WAITING:
         sender_services.approve(made, by=person)
     if status == Sender.Status.DISABLED:
-        sender_services.disable(made)
+        sender_services.disable(made, by=person)
+    return made
+
+
+def document(of: Sender) -> SenderDocument:
+    """A supporting document of the sender, in the storage of the tests."""
+    made = SenderDocument(sender=of, name="kbis.pdf", media_type="application/pdf", size=14)
+    made.file.save(made.name, ContentFile(b"%PDF-1.4 %%EOF"))
     return made
 
 

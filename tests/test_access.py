@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, reverse
 from compose.models import Message, OptOut
 from credits.models import Account, Member, Order
 from inbox.models import Received
-from senders.models import Sender
+from senders.models import Sender, SenderDocument
 from smsmanager.urls import urlpatterns
 from tests import factories
 from tests.pages import browser_of, read, sentence
@@ -33,6 +33,7 @@ class Scene:
     waiting: Message
     received: Received
     name: Sender
+    document: SenderDocument
     opted_out: OptOut
     order: Order
 
@@ -46,7 +47,11 @@ class Scene:
             "conversation": {"pk": self.received.pk},
             "optout_take_off": {"pk": self.opted_out.pk},
             "sender_switch": {"pk": self.name.pk, "verb": "disable"},
+            "sender_document": {"pk": self.document.pk},
             "cancel_order": {"pk": self.order.pk},
+            "gateway_door": {"name": "default"},
+            "gateway_door_of": {"name": "default", "what": "report"},
+            "pay_order": {"pk": self.order.pk},
             "password_reset_confirm": {"uidb64": "MQ", "token": "set-password"},
         }
         return needed.get(name, {})
@@ -105,6 +110,7 @@ DOORS = [
     door("senders", "GET", *MEMBERS),
     door("sender_request", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
     door("sender_request", "POST", 422, 403, 403, 422, NO_ACCOUNT, SIGN_IN),
+    door("sender_document", "GET", 200, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("sender_switch", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("credits", "GET", *MEMBERS),
     door("statement_file", "GET", *MEMBERS),
@@ -112,8 +118,13 @@ DOORS = [
     door("top_up", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
     door("top_up", "POST", 422, 403, 403, 422, NO_ACCOUNT, SIGN_IN),
     door("cancel_order", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("pay_order", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
     # The manual backend trusts no call from outside.
     door("payments", "POST", 403, 403, 403, 403, 403, 403),
+    # The simulator is not called; tests/test_doors.py has those that are.
+    door("gateway_door", "GET", 404, 404, 404, 404, 404, 404),
+    door("gateway_door", "POST", 404, 404, 404, 404, 404, 404),
+    door("gateway_door_of", "GET", 404, 404, 404, 404, 404, 404),
     door("switch_account", "POST", 302, 302, 302, 404, 404, SIGN_IN, account="mine"),
     door("profile", "GET", *MEMBERS),
     door("profile", "POST", 302, 302, 302, 302, NO_ACCOUNT, SIGN_IN, mobile=""),
@@ -160,6 +171,7 @@ def scene(db: None) -> Iterator[Scene]:
             waiting=factories.message(account, by=name, deferred_to=later),
             received=factories.received(account),
             name=name,
+            document=factories.document(name),
             order=factories.order(account),
             opted_out=factories.opt_out(account, note="Seen at the market of BoulMartin"),
         )
@@ -171,11 +183,16 @@ def ask(door: Door, scene: Scene, person: str) -> tuple[Answer, Client, str]:
     data = {name: str(scene.account.pk) if value == "mine" else value for name, value in door.data.items()}
     address = reverse(door.name, kwargs=scene.arguments(door.name))
     answer = browser.get(address) if door.method == "GET" else browser.post(address, data)
+    if answer.streaming:
+        # Read to its end, the file behind it is closed.
+        list(answer.streaming_content)  # type: ignore[attr-defined]
     to = answer.headers.get("Location", "")
     if to == f"{reverse('login')}?next={address}":
         return SIGN_IN, browser, ""
     if answer.status_code == 302 and to == reverse("no_account"):
         return NO_ACCOUNT, browser, ""
+    if answer.headers.get("Content-Type", "").startswith("text/plain"):
+        return answer.status_code, browser, answer.content.decode()
     return answer.status_code, browser, sentence(read(answer)) if answer.status_code in (403, 404) else ""
 
 

@@ -131,6 +131,8 @@ def test_an_approved_sender_cannot_become_another_one(admin: Client, account: Ac
         "value": "Bank",
         "description": "New words",
         "justification": "",
+        "changes-TOTAL_FORMS": "0",
+        "changes-INITIAL_FORMS": "0",
     }
     assert admin.post(f"/administration/senders/sender/{sender.pk}/change/", fields).status_code == 302
     sender.refresh_from_db()

@@ -167,7 +167,7 @@ def test_a_sender_of_another_account_is_refused_without_saying_that_it_exists(br
 
 def test_a_sender_deleted_while_the_page_was_open_is_refused(account: Account, browser: Client) -> None:
     chosen = factories.sender(account)
-    sender_services.delete(chosen)
+    sender_services.delete(chosen, by=None)
     assert "not available" in refused(browser, sender=str(chosen.pk)).error("sender")
 
 

@@ -36,7 +36,8 @@ def test_a_type_of_sms_that_the_gateway_does_not_declare_is_refused_by_its_name(
     with scripted_gateway(classes=["standard"]):
         refused = carried.refused_classes()
     assert set(refused) == {"flash", "sim"}
-    assert str(refused["flash"]) == "The operator of this installation cannot send Flash messages."
+    with override("en"):
+        assert str(refused["flash"]) == "The operator of this installation cannot send Flash messages."
 
 
 def test_a_gateway_that_declares_nothing_carries_standard_messages_from_names(

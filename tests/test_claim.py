@@ -85,10 +85,10 @@ def claims_at_once(count: int, *, size: int) -> list[list[int]]:
     def claim_all() -> list[int]:
         mine: list[int] = []
         while True:
-            claim, _moved = claims.claim_due(clock=at(NOON), size=size)
-            if claim is None:
+            made, _moved = claims.claim_due(clock=at(NOON), size=size)
+            if not made:
                 return mine
-            mine += [message.pk for message in claim.messages]
+            mine += [message.pk for claim in made for message in claim.messages]
 
     results = at_once([claim_all] * count)
     assert not [result for result in results if isinstance(result, Exception)]

@@ -47,8 +47,7 @@ def test_events_are_acknowledged_only_when_they_are_stored(
     gateway.events = [about(message, "delivered")]
     with monkeypatch.context() as patched:
         patched.setattr(services, "store_events", broken)
-        with pytest.raises(RuntimeError):
-            services.poll_gateways(clock=at(LATER))
+        assert services.poll_gateways(clock=at(LATER)) == 0
     assert len(gateway.events) == 1
     assert services.poll_gateways(clock=at(LATER)) == 1
     assert gateway.events == []
@@ -66,27 +65,47 @@ def test_a_busy_database_delays_no_event_beyond_the_next_look(
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patched:
-        patched.setattr(services, "_apply", busy)
+        patched.setattr(services, "_in_one_transaction", busy)
         assert services.apply_waiting(clock=at(LATER)) == 0
     assert services.apply_waiting(clock=at(LATER)) == 1
     assert_message(message, State.DELIVERED)
 
 
-def test_one_thread_of_a_process_collects_at_a_time(
-    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_thread_of_a_process_applies_at_a_time(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def poll() -> int:
-        calls.append("poll")
+    def apply() -> int:
+        calls.append("apply")
         # A second tick while the first is at work.
         assert collect() == 0
-        return 0
+        return 1
 
-    monkeypatch.setattr(services, "poll_gateways", poll)
-    collect()
-    collect()
-    assert calls == ["poll", "poll"]
+    monkeypatch.setattr(services, "apply_waiting", apply)
+    assert [collect(), collect()] == [1, 1]
+    assert calls == ["apply", "apply"]
+
+
+def test_a_gateway_that_is_slow_holds_up_neither_what_is_stored_nor_the_others(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (sent(account, to=f"06123456{number}") for number in (70, 71, 72))
+    store_events("default", [about(first, "delivered")], now=NOON)
+    seen: list[str] = []
+
+    def slow() -> list[Any]:
+        # Before the first answer comes, what was stored is applied, and so is what comes to a door meanwhile.
+        assert_message(first, State.DELIVERED)
+        store_events("default", [about(second, "delivered")], now=NOON)
+        seen.append("asked")
+        assert collect() == 1
+        assert_message(second, State.DELIVERED)
+        return [about(third, "delivered")]
+
+    monkeypatch.setattr(gateway, "poll", slow)
+    with time_machine.travel(LATER, tick=False):
+        assert collect() == 2
+    assert seen == ["asked"]
+    assert_message(third, State.DELIVERED)
 
 
 def test_a_gateway_that_cannot_be_asked_does_not_stop_what_is_stored(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from compose import claims, dispatch
+from compose import claims, dispatch, failover
 from compose.gateways.base import (
     Accepted,
     NotSent,
@@ -129,8 +129,7 @@ def test_a_crash_leaves_a_chunk_in_doubt_and_not_the_batch(account: Account) -> 
 
 def test_a_worker_that_wakes_after_its_lease_sends_nothing(account: Account, gateway: ScriptedGateway) -> None:
     message = factories.message(account)
-    asleep, _moved = claims.claim_due(clock=at(NOON))
-    assert asleep is not None
+    [asleep], _moved = claims.claim_due(clock=at(NOON))
     dispatch._send(asleep, at(AFTER_LEASE))
     assert gateway.sent == []
     dispatch.sweep(clock=at(AFTER_LEASE))
@@ -173,7 +172,7 @@ def test_a_late_word_that_the_message_did_not_leave_counts_as_an_attempt_like_an
     account: Account, gateway: ScriptedGateway
 ) -> None:
     message = factories.message(account)
-    Message.objects.update(attempts=dispatch.MOST_ATTEMPTS - 1)
+    Message.objects.update(attempts=failover.MOST_ROUNDS - 1)
 
     def slow(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
         dispatch.sweep(clock=at(AFTER_LEASE))

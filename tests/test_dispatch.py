@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import claims, dispatch
+from compose import claims, dispatch, failover
 from compose.gateways.base import (
     Accepted,
     BadConfiguration,
@@ -115,6 +115,10 @@ def test_a_message_that_did_not_leave_is_tried_again_and_then_paid_once(
     assert balances(account) == HELD
     gateway.script = answering(Accepted("second"))
     assert dispatch.dispatch_due(clock=at(message.due_at - timedelta(milliseconds=1))) == 0
+    if isinstance(error, OutOfFunds | BadConfiguration):
+        # Such a gateway rests, and messages wait for the end of that without losing an attempt.
+        assert dispatch.dispatch_due(clock=at(message.due_at)) == 0
+        assert_message(message, State.SCHEDULED, error.reason, attempts=1, due_at=NOON + timedelta(seconds=30))
     assert dispatch.dispatch_due(clock=at(message.due_at)) == 1
     assert_message(message, State.ACCEPTED, gateway_ref="second", attempts=2)
     assert balances(account) == SPENT
@@ -213,7 +217,7 @@ def test_retries_wait_longer_each_time_up_to_a_quarter_of_an_hour_and_end(
     account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that the number ends them, before the validity of two days does.
-    monkeypatch.setattr(dispatch, "MOST_ATTEMPTS", 20)
+    monkeypatch.setattr(failover, "MOST_ROUNDS", 20)
     message = factories.message(account)
     gateway.script = raising(NotSent("refused"))
     now, waits = NOON, []
@@ -223,7 +227,7 @@ def test_retries_wait_longer_each_time_up_to_a_quarter_of_an_hour_and_end(
         waits.append((message.due_at - now).total_seconds())
         now = message.due_at
     waits.pop()
-    assert len(gateway.sent) == dispatch.MOST_ATTEMPTS
+    assert len(gateway.sent) == failover.MOST_ROUNDS
     for attempt, wait in enumerate(waits):
         step = min(5 * 2**attempt, 900)
         assert 0.8 * step <= wait <= 1.2 * step

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from compose import dispatch
+from credits import statement
 from credits.models import Account, Member
-from inbox.models import Reading, Received
+from inbox import threads
+from inbox.models import Received, Unread
 from senders.models import Sender
 from tests import factories
 from tests.gateways_for_tests import scripted_gateway
@@ -45,7 +50,7 @@ def rows(browser: Client) -> list[tuple[str, bool]]:
     """The text of each line and whether it is unread."""
     body = read(browser.get(LIST)).one("main").all("tbody")
     lines = body[0].all("tr") if body else []
-    return [(row.all("td")[1].text, row.attributes.get("class") == "unread") for row in lines]
+    return [(row.all("td")[2].text, row.attributes.get("class") == "unread") for row in lines]
 
 
 def test_an_empty_inbox_says_what_will_appear_there(browser: Client) -> None:
@@ -84,14 +89,14 @@ def test_opening_a_conversation_reads_all_that_it_shows_and_twice_is_as_once(acc
     came = [factories.received(account, f"Text {number}") for number in range(3)]
     for _time in range(2):
         browser.get(reverse("conversation", kwargs={"pk": came[0].pk}))
-        assert Reading.objects.count() == 3
+        assert not Unread.objects.exists()
     assert unread(read(browser.get(LIST))) == ""
 
 
 def test_seeing_the_list_reads_nothing(account: Account, browser: Client) -> None:
     factories.received(account)
     browser.get(LIST)
-    assert not Reading.objects.exists()
+    assert Unread.objects.count() == 1
 
 
 def test_above_ninety_nine_the_count_says_so(account: Account, browser: Client) -> None:
@@ -120,6 +125,49 @@ def test_a_conversation_shows_what_was_sent_and_what_came_in_the_order_of_time(
     ]
 
 
+def test_a_conversation_says_what_each_answer_cost_and_what_is_owed_for_it(settings: Any) -> None:
+    account = factories.account(millis=1_500)
+    browser = browser_of(factories.owner(account))
+
+    def opened(came: Received) -> Element:
+        return read(browser.get(reverse("conversation", kwargs={"pk": came.pk})))
+
+    notes = []
+    for price in (500, 1_000, 1_000, 0):
+        settings.SMS_REPLY_PRICE = price
+        page = opened(factories.received(account, f"For {price}"))
+        notes.append("What each received answer costs in credits: " in sentence(page))
+    assert notes == [True, True, True, False]
+    last = Received.objects.latest("pk")
+    page = opened(last)
+    said = [note.text for note in page.all("div", **{"class": "thread-note"})]
+    assert ["0.5 credits" in said[0], "1 credit" in said[1], "1 credit · owed" in said[2]] == [True] * 3
+    assert "owed" not in said[1]
+    assert "credit" not in said[3]
+    # What the bubbles say is what the statement says, and what is owed.
+    books = statement.books(account)
+    assert (books.spent, books.owed) == (1_500, 1_000)
+    # Another account's answer of the same number is none of its business.
+    other = factories.account(name="Clinique du Parc")
+    assert threads.thread(other, "+33612345678").lines == []
+    factories.grant(account, 2_000)
+    assert "owed" not in sentence(opened(last))
+
+
+def test_a_long_conversation_asks_as_often_as_a_short_one(account: Account, browser: Client) -> None:
+    came = factories.received(account, "First")
+    address = reverse("conversation", kwargs={"pk": came.pk})
+    asked = []
+    for _round in range(2):
+        browser.get(address)
+        with CaptureQueriesContext(connection) as caught:
+            assert browser.get(address).status_code == 200
+        asked.append(len(caught))
+        for number in range(10):
+            factories.received(account, f"More {number}")
+    assert asked[0] == asked[1]
+
+
 def test_an_answer_names_the_message_it_answers_and_the_message_shows_it(account: Account, browser: Client) -> None:
     came = factories.received(account, "First")
     with scripted_gateway():
@@ -133,6 +181,7 @@ def test_an_answer_names_the_message_it_answers_and_the_message_shows_it(account
 
 def test_a_reply_that_nobodys_message_explains_is_in_no_accounts_inbox(account: Account, browser: Client) -> None:
     factories.received(account, "Known")
+    Unread.objects.all().delete()
     Received.objects.update(account=None)
     assert rows(browser) == []
     assert unread(read(browser.get("/"))) == ""

@@ -147,7 +147,7 @@ def test_a_refund_that_cannot_be_written_leaves_the_message_and_the_report_as_th
         raise OSError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Transition.objects, "create", die)
+        patched.setattr(Transition.objects, "bulk_create", die)
         assert arrive(about(message, "rejected")) == [""]
     assert_message(message, State.ACCEPTED)
     assert balances(account) == SPENT

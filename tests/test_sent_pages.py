@@ -10,9 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import dispatch
+from compose import dispatch, queries
 from compose.gateways.base import Accepted, InvalidRecipient, Outcome, Outgoing
 from compose.models import Message
+from credits import queries as credit_queries
 from credits.models import Account
 from tests import factories
 from tests.events import about, arrive
@@ -216,6 +217,9 @@ def test_what_the_operator_never_took_is_given_back_on_every_page(account: Accou
     page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
     assert price_on_the_rows(page) == ["1", "0", "1"]
     assert "Price2 credits Credits held: 3. Given back: 1." in facts(page)
+    # The refund is a line of the submission too, and says of which message.
+    assert ledger_lines(page)[-1] == [f"Refund Spent →to available Message {refused.pk}", "1"]
+    assert page.one(id="ledger").one("a").attributes["href"] == reverse("message", kwargs={"pk": refused.pk})
     assert price_on_the_rows(read(browser.get("/sent/"))) == ["1", "0", "1"]
     page = read(browser.get(reverse("message", kwargs={"pk": refused.pk})))
     assert "this message costs nothing" in facts(page)
@@ -264,6 +268,31 @@ def test_each_ledger_line_says_from_which_book_to_which(account: Account, browse
             ["Held for sending Available →to held", "1"],
             ["Sent Held →to spent", "1"],
         ]
+
+
+def test_the_ledger_lines_of_a_submission_account_for_its_price(
+    account: Account, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held, less what was released and refunded, is what the page says it cost; however many lines it shows."""
+    sent = factories.submission(account, to=8)
+    with scripted_gateway() as gateway:
+        gateway.script = last_refused
+        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        arrive(*(about(message, "rejected") for message in sent.messages.order_by("pk")[:3]))
+    address = reverse("submission", kwargs={"pk": sent.pk})
+    page = read(browser.get(address))
+    lines = [(label.split()[0], int(amount)) for label, amount in ledger_lines(page)]
+    assert sorted(lines) == [("Given", 1), ("Held", 8), *[("Refund", 1)] * 3, ("Sent", 7)]
+    assert "Price4 credits Credits held: 8. Given back: 4." in facts(page)
+    assert account.books.get(kind="spent").balance == 4_000
+    # What is too much for a page is counted, not listed.
+    of_cause, refunds = credit_queries.by_cause, queries.refunds
+    monkeypatch.setattr(credit_queries, "by_cause", lambda *which: of_cause(*which, size=2))
+    monkeypatch.setattr(queries, "refunds", lambda of: refunds(of, size=1))
+    page = read(browser.get(address))
+    assert len(ledger_lines(page)) == 3
+    assert "3 more lines are not shown here." in page.one(id="ledger").text
+    assert "Price4 credits Credits held: 8. Given back: 4." in facts(page)
 
 
 def marked(page: Element) -> list[str]:

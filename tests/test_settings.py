@@ -16,13 +16,23 @@ SAFE = {
     "REDIS_URL": "redis://redis.example.org:6379/0",
     "DATABASE_URL": "postgres://sms:secret@db.example.org/sms",
     "SMSMANAGER_EMAIL_HOST": "smtp.example.org",
+    "SMPP_PASSWORD": "of-the-operator",
 }
+
+
+GATEWAYS = """
+[default]
+backend = "smpp"
+options = { host = "smpp.example.net", system_id = "bakery", password = { env = "SMPP_PASSWORD" } }
+"""
 
 
 def check(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     """`manage.py check --deploy` with the safe settings and these changes to them."""
+    (tmp_path / "gateways.toml").write_text(GATEWAYS)
     inherited = {name: value for name, value in child_environ().items() if not name.startswith("SMSMANAGER_")}
-    environ = inherited | SAFE | {"SMSMANAGER_DATA_DIR": str(tmp_path / "data")} | changes
+    paths = {"SMSMANAGER_DATA_DIR": str(tmp_path / "data"), "SMSMANAGER_GATEWAYS": str(tmp_path / "gateways.toml")}
+    environ = inherited | SAFE | paths | changes
     return subprocess.run(
         [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "check", "--deploy"],
         env=environ,
@@ -81,6 +91,9 @@ def test_an_installation_whose_letters_reach_nobody_is_warned(tmp_path: Path) ->
     [
         "SMSMANAGER_MODE",
         "SMSMANAGER_GATEWAY",
+        "SMSMANAGER_GATEWAYS",
+        "SMSMANAGER_PUBLIC_URL",
+        "SMSMANAGER_BREAKER_FAILURES",
         "SMSMANAGER_DEBUG",
         "SMSMANAGER_VALIDITY_HOURS",
         "SMSMANAGER_REPLY_PRICE",
@@ -90,11 +103,27 @@ def test_an_installation_whose_letters_reach_nobody_is_warned(tmp_path: Path) ->
     ],
 )
 def test_a_variable_that_makes_no_sense_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
-    done = check(tmp_path, **{name: "two days"})
+    done = check(tmp_path, **{"SMSMANAGER_GATEWAYS": "", name: "two days"})
     assert done.returncode == 1
     (said,) = done.stderr.splitlines()
     assert said.startswith(f"{name} must be ")
     assert "'two days'" in said
+
+
+def test_production_that_sends_nothing_to_anybody_is_warned_of(tmp_path: Path) -> None:
+    done = check(tmp_path, SMSMANAGER_GATEWAYS="")
+    assert done.returncode == 0
+    assert "smsmanager.W011" in done.stderr
+    assert "SMSMANAGER_GATEWAYS names a file with real ones" in done.stderr
+
+
+def test_a_gateway_whose_options_make_no_sense_stops_the_start_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text(GATEWAYS.replace("system_id", "sytem_id"))
+    done = check(tmp_path, SMSMANAGER_GATEWAYS=str(tmp_path / "wrong.toml"))
+    assert done.returncode == 1
+    assert "smsmanager.E013" in done.stderr
+    assert "sytem_id" in done.stderr
+    assert SAFE["SMPP_PASSWORD"] not in done.stderr + done.stdout
 
 
 def test_a_twin_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -106,7 +135,7 @@ def test_a_twin_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path) -> N
 
 
 def test_the_embedded_mode_needs_no_setting_at_all(tmp_path: Path) -> None:
-    nothing = dict.fromkeys(SAFE, "")
+    nothing = dict.fromkeys([*SAFE, "SMSMANAGER_GATEWAYS"], "")
     done = check(tmp_path, **nothing)
     assert done.returncode == 0
     assert "smsmanager." not in done.stderr

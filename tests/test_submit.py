@@ -227,7 +227,7 @@ def test_a_sender_that_is_not_enabled_is_refused(account: Account, status: str) 
 
 def test_a_deleted_sender_is_refused(account: Account) -> None:
     sender = factories.sender(account)
-    sender_services.delete(sender)
+    sender_services.delete(sender, by=None)
     assert refusal(account, by=sender).field == "sender"
 
 

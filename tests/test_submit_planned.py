@@ -63,12 +63,12 @@ def test_the_plan_of_another_draft_is_a_mistake_of_the_program(account: Account)
 @pytest.mark.parametrize("lose", [sender_services.disable, sender_services.delete])
 @pytest.mark.parametrize("with_plan", [True, False])
 def test_a_sender_that_is_lost_after_the_page_was_shown_is_refused(
-    account: Account, lose: Callable[[Sender], None], with_plan: bool
+    account: Account, lose: Callable[..., None], with_plan: bool
 ) -> None:
     draft = factories.draft(account)
     planned = plan(draft, now=NOON) if with_plan else None
     # Somebody else's copy: the draft still holds the sender as it was.
-    lose(Sender.objects.get(pk=draft.sender.pk))
+    lose(Sender.objects.get(pk=draft.sender.pk), by=None)
     with pytest.raises(Refused) as refused:
         submit(draft, now=NOON, planned=planned)
     assert refused.value.field == "sender"

@@ -7,7 +7,7 @@ import platform
 
 import django
 
-NAMES = ("segments", "numbers", "pages", "keys", "paste", "ledger")
+NAMES = ("segments", "numbers", "pages", "keys", "paste", "ledger", "kannel", "doors", "smpp", "inbox")
 
 
 def main() -> None:
