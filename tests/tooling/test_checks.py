@@ -1,6 +1,7 @@
 """What `make test` does with a check that fails and with a tool that is not there."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,3 +57,14 @@ def test_without_a_browser_the_other_tests_run_and_the_remainder_is_named(
     assert rest.command[-2:] == ["-m", "not browser"]
     assert not checks.missing(rest.needs)
     assert checks.missing(remainder.needs) == "The tool is not installed."
+
+
+def test_the_second_database_is_asked_by_every_test_that_has_one_and_by_no_other() -> None:
+    def collected(*arguments: str) -> set[str]:
+        command = [sys.executable, "-m", "pytest", "-n0", "--collect-only", "-q", "--no-header", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=checks.ROOT, check=False)
+        return {line for line in done.stdout.splitlines() if "::" in line}
+
+    pure, stored = "tests/test_segments.py", "tests/test_cancel.py"
+    assert collected(pure) != set()
+    assert collected("--database-only", pure, stored) == collected(stored) != set()
