@@ -36,5 +36,6 @@ VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# Heartbeats of gunicorn in memory: a slow disk must not look like a dead worker.
-CMD ["gunicorn", "smsmanager.wsgi", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--worker-tmp-dir=/dev/shm", "--no-control-socket"]
+# Heartbeats of gunicorn in memory: a slow disk must not look like a dead worker. A long message that Kannel received
+# stands in the address of its call.
+CMD ["gunicorn", "smsmanager.wsgi", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--worker-tmp-dir=/dev/shm", "--limit-request-line=8190", "--no-control-socket"]

@@ -1,14 +1,19 @@
 """The administration of gateways: how each is, pausing and trying it, the routes, and the codes that nobody knows."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import label_for_field
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -16,7 +21,9 @@ from compose import breakers, routing
 from compose.models import GatewayState, Message, Route, VendorCode
 from credits import regions
 from credits.admin_regions import RegionChoices
-from credits.readonly import ReadOnlyAdmin
+from credits.readonly import ReadOnlyAdmin, in_lines
+
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
 class PauseForm(forms.Form):
@@ -29,15 +36,12 @@ class PauseForm(forms.Form):
 class GatewayStateAdmin(ReadOnlyAdmin):
     list_display = (
         "name",
-        "backend",
         "how",
-        "since",
-        "try_at",
-        "failures",
+        "waiting",
         "last_error",
         "last_success",
-        "waiting",
         "unknown_codes",
+        "backend",
     )
     list_display_links = None
     list_select_related = ("paused_by",)
@@ -75,20 +79,24 @@ class GatewayStateAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def how(self, state: GatewayState) -> str:
+        """Whether it works and, where it does not, since when, when it is tried next, and how often it failed."""
         if routing.usable(state.name) is None:
             return str(_("Its settings are wrong: “manage.py check” says why."))
         if state.paused_at is not None:
             values = {"who": state.paused_by or "–", "reason": state.pause_reason}
-            return str(_("Paused by %(who)s: %(reason)s") % values)
-        return state.get_state_display()
-
-    @admin.display(description=_("since"))
-    def since(self, state: GatewayState) -> Any:
-        return state.paused_at or state.opened_at
+            return in_lines(
+                _("Paused by %(who)s: %(reason)s") % values, _moment(_("since %(moment)s"), state.paused_at)
+            )
+        return in_lines(
+            state.get_state_display(),
+            _moment(_("since %(moment)s"), state.opened_at),
+            _moment(_("next try %(moment)s"), state.try_at if state.state == GatewayState.State.OPEN else None),
+            _("failures in a row: %(count)d") % {"count": state.failures} if state.failures else "",
+        )
 
     @admin.display(description=_("last error"))
     def last_error(self, state: GatewayState) -> str:
-        return f"{state.error_sentence} ({state.detail})" if state.detail else state.error_sentence
+        return in_lines(state.error_sentence, state.detail, _moment("%(moment)s", state.error_at))
 
     @admin.display(description=_("messages waiting"))
     def waiting(self, state: Any) -> int:
@@ -148,6 +156,14 @@ class GatewayStateAdmin(ReadOnlyAdmin):
                 self.message_user(request, left % {"gateway": one.name}, messages.WARNING)
 
 
+def _moment(sentence: Any, at: datetime | None) -> str:
+    """The sentence with the moment in it, on one line however narrow the page is; "" without one."""
+    if at is None:
+        return ""
+    moment = date_format(timezone.localtime(at), "DATETIME_FORMAT")
+    return (str(sentence) % {"moment": moment}).replace(" ", NO_BREAK_SPACE)
+
+
 class RouteForm(forms.ModelForm):
     """A route, with the configured gateways to choose from, and the one that it names already."""
 
@@ -187,12 +203,7 @@ class RouteAdmin(RegionChoices, admin.ModelAdmin):
     list_display = (
         "priority",
         "to",
-        "destination",
-        "account",
-        "sender",
-        "kind",
-        "message_class",
-        "commercial",
+        "asked",
         "enabled",
         "note",
     )
@@ -209,9 +220,23 @@ class RouteAdmin(RegionChoices, admin.ModelAdmin):
             return route.gateway
         return str(_("%(gateway)s (not configured: passed over)") % {"gateway": route.gateway})
 
-    @admin.display(description=_("destination"), ordering="region")
-    def destination(self, route: Route) -> str:
-        return f"{regions.name_of(route.region)} ({route.region})" if route.region else ""
+    @admin.display(description=_("messages"))
+    def asked(self, route: Route) -> str:
+        """What the route asks of a message, each thing on a line."""
+        asked = {
+            "region": f"{regions.name_of(route.region)} ({route.region})" if route.region else "",
+            "account": route.account,
+            "sender": route.sender,
+            "kind": route.get_kind_display(),
+            "message_class": route.get_message_class_display(),
+            "commercial": "" if route.commercial is None else [_("No"), _("Yes")][route.commercial],
+        }
+        told = (
+            _("%(what)s: %(value)s") % {"what": capfirst(label_for_field(name, Route)), "value": value}
+            for name, value in asked.items()
+            if value
+        )
+        return in_lines(*told) or str(_("all"))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -67,11 +67,17 @@ BODIES: dict[str, Promise] = {
 
 
 class Breakers:
-    """The gateways as they are for one claim: one query when it begins, and one for each that may be tried."""
+    """The gateways as they are for one claim: one query when it begins, and one for each that may be tried.
+
+    The first claim of an installation gives each gateway its row.
+    """
 
     def __init__(self, now: datetime) -> None:
         self.now = now
         self._states = {state.name: state for state in GatewayState.objects.all().order_by()}
+        if not self._states.keys() >= set(routing.names()):
+            # Without a row nobody could see when it worked last.
+            noted()
         self._room: dict[str, int | None] = {}
         self._probed: set[str] = set()
 
@@ -109,10 +115,17 @@ class Breakers:
             return 0
         if state is None or state.state == State.CLOSED:
             return None
-        if state.try_at is None or state.try_at > self.now or not self._try(name):
+        if not self._due(state) or not self._try(name):
             return 0
         self._probed.add(name)
         return PROBE
+
+    def _due(self, state: GatewayState) -> bool:
+        """Whether its rest is over. One longer than there is was written by a clock that was wrong."""
+        return state.try_at is None or not self.now < state.try_at <= self._longest()
+
+    def _longest(self) -> datetime:
+        return self.now + timedelta(seconds=max(LONGEST_REST, settings.SMS_LEASE_SECONDS))
 
     def _try(self, name: str) -> bool:
         """Whether this claim is the one that tries the gateway. Of several at once the condition lets one through.
@@ -120,12 +133,16 @@ class Breakers:
         A probe whose worker died is over when its lease is, and then another one may try.
         """
         lease = self.now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
-        due = GatewayState.objects.filter(name=name, try_at__lte=self.now, paused_at=None).exclude(state=State.CLOSED)
+        over = Q(try_at__lte=self.now) | Q(try_at__gt=self._longest())
+        due = GatewayState.objects.filter(over, name=name, paused_at=None).exclude(state=State.CLOSED)
         return due.update(state=State.HALF_OPEN, try_at=lease) == 1
 
 
-def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> None:
-    """What became of a chunk. In the transaction that settles it, and there after the ledger's locks."""
+def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> bool:
+    """What became of a chunk, and whether the gateway rests now.
+
+    In the transaction that settles it, and there after the ledger's locks.
+    """
     serious = next((one for one in outcomes if isinstance(one, OutOfFunds | BadConfiguration)), None)
     if any(isinstance(one, Accepted | Throttled | Rejected) and not isinstance(one, Unsupported) for one in outcomes):
         if serious is None:
@@ -133,13 +150,13 @@ def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> None:
         else:
             # For some destinations only, perhaps: the administrators are told all the same.
             _note(name, serious, now, works=True)
-        return
+        return False
     errors = [one for one in outcomes if isinstance(one, GatewayError) and not isinstance(one, Unsupported)]
     if errors:
-        _note(name, serious or errors[-1], now, works=False)
-    else:
-        # The gateway was not asked. If this was the probe, the next message is one.
-        GatewayState.objects.filter(name=name, state=State.HALF_OPEN).update(state=State.OPEN, try_at=now)
+        return _note(name, serious or errors[-1], now, works=False)
+    # The gateway was not asked. If this was the probe, the next message is one.
+    GatewayState.objects.filter(name=name, state=State.HALF_OPEN).update(state=State.OPEN, try_at=now)
+    return False
 
 
 def _works(name: str, now: datetime) -> None:
@@ -149,7 +166,8 @@ def _works(name: str, now: datetime) -> None:
     GatewayState.objects.filter(changed, name=name).update(**_CLOSED, told="", last_success=now)
 
 
-def _note(name: str, error: GatewayError, now: datetime, *, works: bool) -> None:
+def _note(name: str, error: GatewayError, now: datetime, *, works: bool) -> bool:
+    """Note an error, and say whether the gateway rests now."""
     GatewayState.objects.bulk_create([GatewayState(name=name)], ignore_conflicts=True)
     state = GatewayState.objects.select_for_update().get(name=name)
     reason = known(error.reason)
@@ -170,6 +188,7 @@ def _note(name: str, error: GatewayError, now: datetime, *, works: bool) -> None
         state.told = reason
         _tell(name, reason, error.detail, now)
     state.save()
+    return state.state == State.OPEN
 
 
 def _tell(name: str, reason: str, detail: str, now: datetime) -> None:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from compose import routing
 from compose.models import MessageClass
 from senders.models import Sender
+from senders.rules import gateway_of
 
 CLASSES: dict[str, Promise] = {
     MessageClass.STANDARD: _("The operator of this installation cannot send standard messages."),
@@ -51,11 +52,12 @@ def refused(
 ) -> tuple[set[str], str, Promise] | None:
     """The regions whose gateways do not carry such a message, the form's field, and the sentence; None: all carry it.
 
-    The queries are those of `refused_classes`, whatever the number of regions.
+    The queries are those of `refused_classes`, whatever the number of regions, and one for a virtual number.
     """
     routes = routing.routes()
+    gateway = gateway_of(sender)
     wanted = {
-        region: routing.Wanted(account_id, region, sender.pk, sender.kind, message_class, commercial)
+        region: routing.Wanted(account_id, region, sender.pk, sender.kind, message_class, commercial, gateway)
         for region in set(regions)
     }
     out = {region for region, one in wanted.items() if not routes.candidates(one)}

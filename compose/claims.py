@@ -3,7 +3,8 @@
 `claim_due` takes due messages in a batch (`FOR UPDATE SKIP LOCKED`; on SQLite the write transaction itself)
 and commits: state `sending`, a claim for each gateway, a lease. `compose.dispatch` hands them over.
 
-Locks are taken in one order everywhere: messages, the ledger's books, states of gateways, short numbers.
+Locks are taken in one order everywhere: messages, the ledger's books, virtual numbers, short numbers, states of
+gateways.
 """
 
 import uuid
@@ -18,16 +19,16 @@ from django.utils import timezone
 
 from compose import failover, routing
 from compose.breakers import Breakers
-from compose.models import Message, OptOut, Transition, due_before
+from compose.changing import change_each, note_each
+from compose.models import Message, OptOut, due_before
+from compose.originators import WAIT_FOR_NUMBER, Originators, virtual_numbers
 from compose.settlement import Ending, end_holds
 from compose.terms import departure_of
-from senders import pool
 
 State = Message.State
 Clock = Callable[[], datetime]
 
 BATCH = 500
-WAIT_FOR_NUMBER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -49,29 +50,38 @@ def claim_due(*, clock: Clock = timezone.now, size: int = BATCH) -> tuple[list[C
 
     What may have changed since the submission is looked at again: a message whose validity is over fails, a
     commercial one to a number that has opted out too, one that no gateway carries any more too; a commercial one
-    outside its window moves to the next opening; one whose gateways all rest, or without a free short number, waits.
+    outside its window moves to the next opening; one whose gateways all rest, or without a free short number, waits;
+    one whose virtual number is not the account's any more fails, and one whose number has sent enough today waits.
     """
     now = clock()
     rows = list(
-        Message.objects.select_for_update(skip_locked=True, of=("self",))
+        Message.objects.select_for_update(skip_locked=True)
         .filter(due_before(now))
-        .select_related("submission__sender")
+        # Not joined: messages of a batch share few submissions, and each of these is read and made once.
+        .prefetch_related("submission__sender")
         .order_by("due_at", "pk")[:size]
     )
     if not rows:
         return [], 0
     routes = routing.routes()
-    carriers = {row.pk: routes.candidates(routing.wanted_by(row)) for row in rows}
+    virtual = virtual_numbers(rows)
+    carriers = {
+        row.pk: routes.candidates(
+            routing.wanted_by(row, gateway=number.gateway if (number := virtual.get(row.pk)) else "")
+        )
+        for row in rows
+    }
     uncarried = {row.pk: "unsupported" for row in rows if not failover.left(row, carriers[row.pk])}
     over = {row.pk: "validity_over" for row in rows if row.valid_until <= now}
     gone = dict.fromkeys(_opted_out(rows), "opted_out")
-    ended = uncarried | gone | over
+    taken_away = {pk: "number_gone" for pk, number in virtual.items() if number is None}
+    ended = uncarried | taken_away | gone | over
     endings = [Ending(row, State.FAILED, ended[row.pk]) for row in rows if row.pk in ended]
     end_holds(endings, key=f"over:{uuid.uuid4()}", now=now)
     ready = _outside_no_window([row for row in rows if row.pk not in ended], now)
-    breakers = Breakers(now)
-    ready = _with_gateway(ready, carriers, breakers)
-    ready = _with_originator(ready, now)
+    originators, breakers = Originators(ready, virtual, now), Breakers(now)
+    carriers = {row.pk: originators.served(row, carriers[row.pk]) for row in ready}
+    ready = _with_a_way(ready, carriers, breakers, originators)
     made: dict[str, Claim] = {}
     lease = now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
     for row in ready:
@@ -83,36 +93,42 @@ def claim_due(*, clock: Clock = timezone.now, size: int = BATCH) -> tuple[list[C
         row.attempts += 1
         row.reason = ""
     breakers.used(made)
-    Message.objects.bulk_update(
-        ready,
-        ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"],
-        batch_size=500,
-    )
-    Transition.objects.bulk_create(
-        Transition(message=row, at=now, state=State.SENDING, attempt=row.attempts) for row in ready
-    )
+    change_each(ready, ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"])
+    note_each(ready, at=now)
     return list(made.values()), len(rows) - len(ready)
 
 
-def _with_gateway(rows: list[Message], carriers: Mapping[int, Sequence[str]], breakers: Breakers) -> list[Message]:
-    """The messages for which a gateway is there; those whose gateways all rest wait for the first that may not."""
+def _with_a_way(
+    rows: list[Message], carriers: Mapping[int, Sequence[str]], breakers: Breakers, originators: Originators
+) -> list[Message]:
+    """The messages for which there is a gateway and something to be from there; the others wait.
+
+    The number decides before the order of the routes does: an account keeps the one that it has with a recipient.
+    """
     ready, waiting = [], []
     for row in rows:
         left = failover.left(row, carriers[row.pk])
-        chosen = next((name for name in left if breakers.take(name)), None)
+        late = originators.waits(row)
+        there = {} if late else {name: found for name in left if (found := originators.at(row, name)) is not None}
+        in_order = sorted(there, key=lambda name: not originators.kept(row, there[name]))
+        chosen = next((name for name in in_order if breakers.take(name)), None)
         if chosen is not None:
             row.gateway = chosen
+            originators.take(row, there[chosen])
             ready.append(row)
             continue
-        until, row.reason, row.gateway = min((*breakers.rests(name), name) for name in left)
-        again = failover.begin_again(row, breakers.now)
-        if again > breakers.now:
+        if there:
+            until, row.reason, row.gateway = min((*breakers.rests(name), name) for name in there)
+        else:
+            until, row.reason = late or (breakers.now + WAIT_FOR_NUMBER, "no_short_number")
+        if not late and (again := failover.begin_again(row, breakers.now)) > breakers.now:
             # Others did not take it in this round: they are asked again when their time has come.
             until = min(until, again)
         # Not beyond its validity: it fails then, and not later.
         row.due_at = min(until, row.valid_until)
         waiting.append(row)
-    Message.objects.bulk_update(waiting, ["due_at", "gateway", "passed_over", "reason"], batch_size=500)
+    originators.keep()
+    change_each(waiting, ["due_at", "gateway", "passed_over", "reason"])
     return ready
 
 
@@ -149,35 +165,5 @@ def _outside_no_window(rows: list[Message], now: datetime) -> list[Message]:
             moved.append(row)
         else:
             ready.append(row)
-    Message.objects.bulk_update(moved, ["valid_until", "send_at", "due_at", "postponed_by", "reason"], batch_size=500)
-    return ready
-
-
-def _with_originator(rows: list[Message], now: datetime) -> list[Message]:
-    """The messages that have somebody to be from; those whose pool has no free number wait."""
-    until = now + timedelta(hours=settings.SMS_REPLY_WINDOW_HOURS)
-    groups: dict[tuple[int, bool], list[str]] = {}
-    for row in rows:
-        if row.submission.sender.is_pool:
-            groups.setdefault((row.account_id, row.submission.commercial), []).append(row.recipient)
-    numbers = {
-        group: pool.lease(account_id=group[0], recipients=recipients, commercial=group[1], now=now, until=until)
-        # All claims ask for the commercial numbers last, so that none waits for another in a circle.
-        for group, recipients in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0]))
-    }
-    ready, waiting = [], []
-    for row in rows:
-        sender = row.submission.sender
-        number = (
-            numbers[row.account_id, row.submission.commercial].get(row.recipient, "")
-            if sender.is_pool
-            else sender.value
-        )
-        if number:
-            row.originator = number
-            ready.append(row)
-        else:
-            row.due_at, row.reason = now + WAIT_FOR_NUMBER, "no_short_number"
-            waiting.append(row)
-    Message.objects.bulk_update(waiting, ["due_at", "reason"], batch_size=500)
+    change_each(moved, ["valid_until", "send_at", "due_at", "postponed_by", "reason"])
     return ready

@@ -23,7 +23,8 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from compose import breakers, claims, failover, routing, vendor_codes
+from compose import breakers, claims, failover, outcomes, routing, tallies, vendor_codes
+from compose.changing import change_each, note_each
 from compose.claims import BATCH, Claim, Clock
 from compose.gateways.base import (
     Accepted,
@@ -35,7 +36,7 @@ from compose.gateways.base import (
     Outgoing,
     Unsupported,
 )
-from compose.models import Message, Transition
+from compose.models import Message
 from compose.reasons import known
 from compose.settlement import Ending, end_holds
 
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 State = Message.State
 
 SETTLE_TRIES = 5
+# What of a claimed message is decided on when its answer comes; the rest stays as it was claimed.
+CHANGING = ("state", "handed_over_at", "gateway_ref", "passed_over")
 
 
 def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
@@ -69,10 +72,27 @@ def _send(claim: Claim, clock: Clock) -> None:
     gateway = routing.gateway(claim.gateway)
     size = gateway.capabilities.batch_size
     for start in range(0, len(claim.messages), size):
-        _hand_over(claim, claim.messages[start : start + size], gateway, clock)
+        if _hand_over(claim, claim.messages[start : start + size], gateway, clock):
+            _give_back(claim, claim.messages[start + size :], clock)
+            break
 
 
-def _hand_over(claim: Claim, chunk: list[Message], gateway: Gateway, clock: Clock) -> None:
+@transaction.atomic
+def _give_back(claim: Claim, left: list[Message], clock: Clock) -> None:
+    """The gateway rests: the rest of the claim was not handed over, so it loses no attempt and goes another way."""
+    now = clock()
+    mine = Message.objects.select_for_update().filter(
+        pk__in=[row.pk for row in left], claim=claim.id, state=State.SENDING, handed_over_at=None
+    )
+    rows = list(mine.order_by("pk"))
+    for row in rows:
+        row.due_at, row.reason, row.attempts = now, "gateway_unreachable", row.attempts - 1
+    _return_to_queue(rows)
+    note_each(rows, at=now)
+
+
+def _hand_over(claim: Claim, chunk: list[Message], gateway: Gateway, clock: Clock) -> bool:
+    """Hand the chunk over and settle it; whether the gateway takes no more now."""
     now = clock()
     with transaction.atomic():
         mine = Message.objects.select_for_update().filter(
@@ -83,41 +103,26 @@ def _hand_over(claim: Claim, chunk: list[Message], gateway: Gateway, clock: Cloc
         Message.objects.filter(pk__in=kept).update(handed_over_at=now)
     chunk = [row for row in chunk if row.pk in kept]
     if chunk:
-        _settle_surely(claim, chunk, _outcomes(gateway, chunk, now), clock)
+        said = outcomes.of(claim.gateway, gateway, [_outgoing(row, now) for row in chunk])
+        return _settle_surely(claim, chunk, said, clock)
+    return False
 
 
-def _settle_surely(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> None:
+def _settle_surely(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> bool:
     """Settle, and again when the database is busy or was away: only here is it known what the gateway said.
 
     Raises OperationalError after SETTLE_TRIES; then the messages become unconfirmed when their lease ends.
     """
     for tries_left in reversed(range(SETTLE_TRIES)):
         try:
-            _settle(claim, chunk, outcomes, clock)
+            return _settle(claim, chunk, outcomes, clock)
         except OperationalError as error:
             if not tries_left:
                 raise
             log.warning("The answers of the gateway could not be kept yet (%s); trying again", error)
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
-        else:
-            break
-
-
-def _outcomes(gateway: Gateway, chunk: list[Message], now: datetime) -> Sequence[Outcome]:
-    """What the gateway says of each message. Whatever it raises is an outcome: the messages must be settled."""
-    try:
-        outcomes = gateway.send([_outgoing(row, now) for row in chunk])
-    except GatewayError as error:
-        return [error] * len(chunk)
-    except Exception as error:
-        # A fault in a gateway's code: it may have spoken before it failed.
-        log.exception("The gateway failed while %d messages were handed over", len(chunk))
-        return [OutcomeUnknown(f"{type(error).__name__} in the gateway")] * len(chunk)
-    if len(outcomes) != len(chunk):
-        log.error("The gateway answered %d times for %d messages", len(outcomes), len(chunk))
-        return [OutcomeUnknown("the gateway did not answer for each message")] * len(chunk)
-    return outcomes
+    return False
 
 
 def _outgoing(row: Message, now: datetime) -> Outgoing:
@@ -135,15 +140,20 @@ def _outgoing(row: Message, now: datetime) -> Outgoing:
 
 
 @transaction.atomic
-def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> None:
+def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> bool:
+    """Write what the gateway said of the chunk; whether it rests now."""
     now = clock()
     said = {row.pk: outcome for row, outcome in zip(chunk, outcomes, strict=True)}
     # A lease that ended while the gateway was slow made them unconfirmed: the answer resolves that too.
-    rows = list(
-        Message.objects.select_for_update()
-        .filter(pk__in=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED])
-        .order_by("pk")
+    mine = Message.objects.select_for_update().filter(
+        pk__in=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED]
     )
+    claimed, rows = {row.pk: row for row in chunk}, []
+    # What the sweeper, or a try to settle that was rolled back, may have changed in the table or in memory.
+    for pk, *now_there in mine.order_by("pk").values_list("pk", *CHANGING):
+        rows.append(row := claimed[pk])
+        for name, value in zip(CHANGING, now_there, strict=True):
+            setattr(row, name, value)
     endings, returning, doubtful = [], [], []
     for row in rows:
         outcome = said[row.pk]
@@ -161,21 +171,19 @@ def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clo
     end_holds(endings, key=f"settle:{claim.id}", now=now)
     _return_to_queue([row for row, _outcome in returning])
     _doubt([row for row, _outcome in doubtful], "outcome_unknown")
-    Transition.objects.bulk_create(
-        Transition(
-            message=row,
-            at=now,
-            state=row.state,
-            reason=known(outcome.reason),
-            detail=_detail(claim, outcome)[:250],
-            attempt=row.attempts,
-        )
-        for row, outcome in [*returning, *doubtful]
+    open_still = [*returning, *doubtful]
+    note_each(
+        [row for row, _outcome in open_still],
+        at=now,
+        reasons=[known(outcome.reason) for _row, outcome in open_still],
+        details=[_detail(claim, outcome)[:250] for _row, outcome in open_still],
     )
-    breakers.report(claim.gateway, outcomes, now=now)
+    rests = breakers.report(claim.gateway, outcomes, now=now)
     unheard = Counter(outcome.code for outcome in outcomes if isinstance(outcome, GatewayError) and outcome.code)
     if unheard:
         vendor_codes.seen(claim.gateway, where="answer", codes=unheard, now=now)
+    tallies.settled(claim.gateway, [(said[row.pk], row.handed_over_at) for row in rows], now=now)
+    return rests
 
 
 def _detail(claim: Claim, outcome: GatewayError) -> str:
@@ -186,17 +194,14 @@ def _detail(claim: Claim, outcome: GatewayError) -> str:
 def _return_to_queue(rows: list[Message]) -> None:
     for row in rows:
         row.state, row.claim, row.leased_until, row.handed_over_at = State.SCHEDULED, None, None, None
-    Message.objects.bulk_update(
-        rows,
-        ["state", "claim", "leased_until", "handed_over_at", "due_at", "reason", "passed_over"],
-        batch_size=500,
-    )
+    changed = ["state", "claim", "leased_until", "handed_over_at", "due_at", "reason", "passed_over", "attempts"]
+    change_each(rows, changed)
 
 
 def _doubt(rows: list[Message], reason: str) -> None:
     for row in rows:
         row.state, row.reason = State.UNCONFIRMED, reason
-    Message.objects.bulk_update(rows, ["state", "reason"], batch_size=500)
+    change_each(rows, ["state", "reason"])
 
 
 @transaction.atomic
@@ -220,8 +225,5 @@ def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
         row.due_at, row.reason = now, "lease_ended"
     _return_to_queue(never_left)
     _doubt(in_doubt, "crash")
-    Transition.objects.bulk_create(
-        Transition(message=row, at=now, state=row.state, reason=row.reason, attempt=row.attempts)
-        for row in [*never_left, *in_doubt]
-    )
+    note_each([*never_left, *in_doubt], at=now)
     return len(rows)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from compose import routing
@@ -79,7 +79,8 @@ def _stored(name: str, events: list[Event], refused: set[str], stopped: Callable
             if not _waited(wait, stopped):
                 return []
             wait = min(wait * 2, LONGEST_WAIT)
-        except DatabaseError:
+        except Exception:
+            # DatabaseError for what the database refuses, and whatever an event of a gateway's class is not fit for.
             if len(events) > 1:
                 return [one for event in events for one in _stored(name, [event], refused, stopped)]
             log.exception("An event of %s cannot be stored: %s", name, events[0].key)

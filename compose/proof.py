@@ -1,7 +1,8 @@
 """The proof of the holds: what lines of the ledger hold, capture, give back and refund, beside the messages.
 
 Each submission's hold is captured, released or still needed by messages that wait; each line that ended holds is
-the sum of the messages that point to it. Stands above credits/proof.py, which knows no messages.
+the sum of the messages that point to it, and each message costs its parts at its rate. Stands above credits/proof.py,
+which knows no messages.
 """
 
 from credits.proof import Difference, rows
@@ -63,11 +64,22 @@ ORDER BY line.id LIMIT %s
 """
 # A message that calls a line its refund which is not.
 REFUNDED = """
-SELECT message.id, line.key
+SELECT message.id, COALESCE(line.key, CAST(message.refunded_by_id AS varchar(64)))
 FROM compose_message AS message
-JOIN credits_transfer AS line ON line.id = message.refunded_by_id
-WHERE line.verb <> 'refund' OR line.key <> 'refund:' || CAST(message.id AS varchar(64))
+LEFT JOIN credits_transfer AS line ON line.id = message.refunded_by_id
+WHERE message.refunded_by_id IS NOT NULL AND (
+    line.id IS NULL OR line.verb <> 'refund' OR line.key <> 'refund:' || CAST(message.id AS varchar(64))
+)
 ORDER BY message.id LIMIT %s
+"""
+# A submission costs what its messages cost, and each of these its parts at the rate that is stored with it.
+PRICES = """
+SELECT submission.id, submission.price, SUM(message.price), SUM(message.rate * submission.parts)
+FROM compose_message AS message JOIN compose_submission AS submission ON submission.id = message.submission_id
+GROUP BY submission.id, submission.price, submission.parts
+HAVING SUM(message.price) <> submission.price
+    OR SUM(CASE WHEN message.price <> message.rate * submission.parts THEN 1 ELSE 0 END) <> 0
+ORDER BY submission.id LIMIT %s
 """
 
 
@@ -102,5 +114,12 @@ def verify() -> list[Difference]:
     found += [
         Difference(f"refunded:{message}", f"Message {message}: the line {key} that refunded it is not its own")
         for message, key in rows(REFUNDED)
+    ]
+    found += [
+        Difference(
+            f"price:{submission}",
+            f"Submission {submission}: costs {price}, its messages {each}, which at their rates would be {rated}",
+        )
+        for submission, price, each, rated in rows(PRICES)
     ]
     return found

@@ -13,6 +13,8 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "gateway_paused": _("The administrator has paused the operator. The message waits until it goes on."),
     "no_short_number": _("No short number is free for this recipient at the moment. The message waits for one."),
+    "number_disabled": _("The administrator has disabled this number. The message waits until it is enabled again."),
+    "number_full": _("As many messages as this number may send in a day have left from it. The message waits."),
     "window": _(
         "Commercial messages do not leave at this hour or on this day where the recipient is. The message waits until "
         "they do."
@@ -27,6 +29,10 @@ SENTENCES: dict[str, str | Promise] = {
     "validity_over": _("The message could not leave while it was valid. Its price was given back."),
     "opted_out": _(
         "This number was put on the STOP list before the message left, so it was not sent. Its price was given back."
+    ),
+    "number_gone": _(
+        "This number did not belong to your account any more when the message was to leave, so it was not sent. Its "
+        "price was given back."
     ),
     "cancelled": _("Cancelled before it left. Its price was given back."),
     # May have left.

@@ -4,6 +4,7 @@ The gateways are in a file (`settings.SMS_GATEWAYS`), the routes in a table: doc
 """
 
 import logging
+import time
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
@@ -17,6 +18,9 @@ from compose.models import Message, Route
 log = logging.getLogger(__name__)
 
 DEFAULT = "default"
+# Seconds between two lines of the log about the same gateway, and when each was written last.
+COMPLAIN_EVERY = 60.0
+_complained: dict[str, float] = {}
 
 
 @cache
@@ -54,10 +58,12 @@ class Wanted(NamedTuple):
     kind: str
     message_class: str
     commercial: bool
+    # The gateway that its virtual number belongs to, "" for any: no other one can send from it, whatever routes say.
+    gateway: str = ""
 
 
-def wanted_by(row: Message) -> Wanted:
-    """What a message (with its submission and sender) asks of a route."""
+def wanted_by(row: Message, *, gateway: str = "") -> Wanted:
+    """What a message (with its submission and sender) asks of a route; `gateway` is that of its virtual number."""
     submission = row.submission
     return Wanted(
         account_id=row.account_id,
@@ -66,6 +72,7 @@ def wanted_by(row: Message) -> Wanted:
         kind=submission.sender.kind,
         message_class=submission.message_class,
         commercial=submission.commercial,
+        gateway=gateway,
     )
 
 
@@ -95,7 +102,12 @@ class Routes:
         return found
 
     def fitting(self, wanted: Wanted) -> list[str]:
-        """The gateways that routes name for such a message, whether or not they carry it; else "default"."""
+        """The gateways that routes name for such a message, whether or not they carry it; else "default".
+
+        A message from a number of one gateway has that one.
+        """
+        if wanted.gateway:
+            return [wanted.gateway]
         return list(dict.fromkeys(row.gateway for row in self.rows if _fits(row, wanted))) or [DEFAULT]
 
     def reachable(self, account_id: int | None = None) -> list[str]:
@@ -135,8 +147,10 @@ def usable(name: str) -> Gateway | None:
     try:
         return gateway(name)
     except Exception as error:  # noqa: BLE001  (somebody else's code; the other gateways must go on)
-        # The kind only: a text could show an option.
-        log.error("The gateway %s cannot be made from its settings (%s)", name, type(error).__name__)
+        # The kind only: a text could show an option. And not for each message and page that asks.
+        if time.monotonic() - _complained.get(name, -COMPLAIN_EVERY) >= COMPLAIN_EVERY:
+            _complained[name] = time.monotonic()
+            log.error("The gateway %s cannot be made from its settings (%s)", name, type(error).__name__)
         return None
 
 

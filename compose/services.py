@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from compose import nudges
+from compose.foreign import moment, reference, storable
 from compose.gateways.base import Event, Received, Report
 from compose.models import GatewayEvent, Message, Submission
 from compose.planning import Draft, Plan, looked_at_again, plan
@@ -175,10 +176,10 @@ def keep_unreadable(gateway: str, key: str, said: dict[str, Any], *, now: dateti
 
 
 def _event_row(gateway: str, event: Report | Received, now: datetime) -> GatewayEvent:
-    payload: dict[str, Any] = {"at": event.at.isoformat(), "raw": event.raw}
+    payload: dict[str, Any] = {"at": moment(event.at, now=now).isoformat(), "raw": event.raw}
     if isinstance(event, Report):
         payload |= {
-            "reference": event.reference,
+            "reference": reference(event.reference),
             "message_id": event.message_id,
             "status": event.status,
             "reason": event.reason,
@@ -190,7 +191,7 @@ def _event_row(gateway: str, event: Report | Received, now: datetime) -> Gateway
             "number": event.number,
             "to": event.to,
             "text": event.text,
-            "answers": event.answers,
+            "answers": reference(event.answers),
             "message_id": event.message_id,
         }
         kind = GatewayEvent.Kind.RECEIVED
@@ -203,17 +204,3 @@ def _kept_key(key: str) -> str:
     if len(kept) <= LONGEST_KEY:
         return kept
     return f"{kept[:90]}-{hashlib.sha256(kept.encode()).hexdigest()}"
-
-
-def storable(value: Any) -> Any:
-    """The value with U+FFFD for NUL and lone surrogates: a phone can send them, and PostgreSQL keeps neither.
-
-    One such text would otherwise stand before everything that its gateway has to say.
-    """
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {storable(name): storable(member) for name, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [storable(member) for member in value]
-    return value

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from compose.models import Message, Transition, is_final, may_move
+from compose.changing import change_each, note_each
+from compose.models import Message, is_final, may_move
 from credits import ledger
 
 State = Message.State
@@ -56,22 +57,13 @@ def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
             row.leased_until = None
             row.gateway_ref = ending.reference or row.gateway_ref
             row.final_at = now if is_final(ending.state) else None
-    Message.objects.bulk_update(
-        [ending.message for ending in endings],
-        ["state", "reason", "hold_ended_by", "leased_until", "gateway_ref", "final_at"],
-        batch_size=500,
-    )
-    Transition.objects.bulk_create(
-        Transition(
-            message=ending.message,
-            at=now,
-            state=ending.state,
-            reason=ending.reason,
-            detail=ending.detail[:250],
-            attempt=ending.message.attempts,
-            by=ending.by,
-        )
-        for ending in endings
+    rows = [ending.message for ending in endings]
+    change_each(rows, ["state", "reason", "hold_ended_by", "leased_until", "gateway_ref", "final_at"])
+    note_each(
+        rows,
+        at=now,
+        details=[ending.detail[:250] for ending in endings],
+        by=[ending.by.pk if ending.by is not None else None for ending in endings],
     )
 
 

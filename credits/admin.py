@@ -5,7 +5,9 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -121,7 +123,7 @@ class AccountAdmin(RegionChoices, admin_statement.StatementPages):
         if request.method == "POST" and form.is_valid():
             amount = form.cleaned_data.pop("amount")
             try:
-                transfer = services.grant(account, amount, by=request.user, **form.cleaned_data)
+                self._grant(request, account, amount, form.cleaned_data)
             except ledger.NotEnoughCredit as error:
                 form.add_error(
                     "amount",
@@ -134,7 +136,6 @@ class AccountAdmin(RegionChoices, admin_statement.StatementPages):
                     _("This form was already used for another amount. Open it again; nothing was changed."),
                 )
             else:
-                self.log_change(request, account, f"{transfer.verb} {format_credits(amount)}: {transfer.reason}")
                 sentence = ngettext(
                     "%(account)s: %(amount)s credit recorded.",
                     "%(account)s: %(amount)s credits recorded.",
@@ -152,6 +153,15 @@ class AccountAdmin(RegionChoices, admin_statement.StatementPages):
             "opts": self.model._meta,
         }
         return render(request, "admin/credits/grant.html", context)
+
+    @transaction.atomic
+    def _grant(self, request: HttpRequest, account: Account, amount: int, typed: dict[str, Any]) -> None:
+        """Grant, and note it in the account's history; both once, however often the form is sent."""
+        line = services.grant(account, amount, by=request.user, **typed)
+        said = f"{line.verb} {format_credits(amount)}: {line.reason} ({line.pk})"
+        # Whoever sends the same form meanwhile waits for the books, which the grant has locked.
+        if not LogEntry.objects.filter(object_id=str(account.pk), change_message=said).exists():
+            self.log_change(request, account, said)
 
 
 class AccountFilter(admin.SimpleListFilter):

@@ -111,11 +111,13 @@ class OrderAdmin(ReadOnlyAdmin):
         """Do `verb` to each chosen order that waits; say which were decided already, and return how many it did."""
         done = 0
         for order in chosen:
+            waited = order.is_pending
             try:
-                now = verb(order) if order.is_pending else order
-            except orders.NotPossible as decided:
-                now = decided.order
-            if now.decided_by_id == request.user.pk and order.is_pending:
+                now = verb(order) if waited else order
+            except orders.NotPossible as error:
+                # Decided the other way since the list was read, be it by the same person.
+                now, waited = error.order, False
+            if waited and now.decided_by_id == request.user.pk:
                 self.log_change(request, now, f"{now.get_status_display()} {now.reference}".strip())
                 done += 1
             else:

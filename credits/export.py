@@ -10,6 +10,7 @@ What a file holds is made batch by batch while it is sent, so its size does not 
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,6 +25,9 @@ BOM = "\ufeff"
 FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 # Before a text: what follows is a text, whatever it looks like.
 TEXT = "'"
+# A formula behind a separator: one where the file has another separator than the spreadsheet's language expects, which
+# then begins a cell there. What calls nothing (", -20 %" and telephone numbers) is left as it is.
+HIDDEN = re.compile(r"([,;\t\r\n][\s\"']*)(?=[=\uff1d]|[+\-@\uff0b\uff0d\uff20].*[(|])", re.DOTALL)
 
 
 class Exact(Decimal):
@@ -34,7 +38,12 @@ Cell = str | int | Decimal | datetime | date | None
 
 
 def safe(text: str) -> str:
-    """`text` as a cell that no spreadsheet runs as a formula: marked with an apostrophe where it looks like one."""
+    """`text` as a cell that no spreadsheet runs as a formula: marked with an apostrophe where it looks like one.
+
+    A spreadsheet of another language may divide the cell at a comma or semicolon in it, quoted or not: what would be a
+    formula behind it is marked there.
+    """
+    text = HIDDEN.sub(rf"\1{TEXT}", text)
     # Spreadsheets that trim a cell look at what is behind the spaces.
     return TEXT + text if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
 

@@ -19,7 +19,7 @@ from credits.models import Book, Transfer
 MOST = 100
 
 BALANCES = """
-SELECT sums.book, sums.difference, book.balance, book.kind, account.name
+SELECT sums.book, sums.difference, COALESCE(book.balance, 0), book.kind, account.name
 FROM (
     SELECT book, SUM(amount) AS difference FROM (
         SELECT credit_id AS book, amount FROM credits_transfer
@@ -27,7 +27,7 @@ FROM (
         UNION ALL SELECT id, -balance FROM credits_book
     ) AS entries GROUP BY book HAVING SUM(amount) <> 0
 ) AS sums
-JOIN credits_book AS book ON book.id = sums.book
+LEFT JOIN credits_book AS book ON book.id = sums.book
 LEFT JOIN credits_account AS account ON account.id = book.account_id
 ORDER BY sums.book LIMIT %s
 """
@@ -37,22 +37,26 @@ SELECT book.id, book.balance, book.kind, account.name
 FROM credits_book AS book LEFT JOIN credits_account AS account ON account.id = book.account_id
 WHERE book.balance < 0 AND book.kind <> 'issued' ORDER BY book.id LIMIT %s
 """
-# Which verb moves from which kind of book to which, and whether within one account.
+# Which verb moves from which kind of book to which, whether within one account, and whether more than nothing.
 ROUTES_TAKEN = """
-SELECT line.verb, debit.kind, credit.kind, debit.account_id = credit.account_id, COUNT(*), MIN(line.id)
+SELECT line.verb, debit.kind, credit.kind, debit.account_id = credit.account_id, line.amount > 0,
+    COUNT(*), MIN(line.id)
 FROM credits_transfer AS line
-JOIN credits_book AS debit ON debit.id = line.debit_id
-JOIN credits_book AS credit ON credit.id = line.credit_id
-GROUP BY 1, 2, 3, 4
+LEFT JOIN credits_book AS debit ON debit.id = line.debit_id
+LEFT JOIN credits_book AS credit ON credit.id = line.credit_id
+GROUP BY 1, 2, 3, 4, 5
 """
-# A confirmed order was credited by the line of its own key, whole; a line that names an order has one.
+# A confirmed order, and no other, was credited by the line of its own key, whole; a line that names an order has one.
 ORDERS = """
-SELECT paid.id, line.amount, paid.credits
+SELECT paid.id, COALESCE(line.amount, 0), paid.credits
 FROM credits_order AS paid
-JOIN credits_transfer AS line ON line.id = paid.credited_by_id
-JOIN credits_book AS book ON book.id = line.credit_id
-WHERE line.key <> 'order:' || CAST(paid.id AS varchar(20)) OR line.verb <> 'top_up'
+LEFT JOIN credits_transfer AS line ON line.id = paid.credited_by_id
+LEFT JOIN credits_book AS book ON book.id = line.credit_id
+WHERE (paid.credited_by_id IS NOT NULL OR paid.status = 'confirmed') AND (
+    line.id IS NULL OR paid.status <> 'confirmed'
+    OR line.key <> 'order:' || CAST(paid.id AS varchar(20)) OR line.verb <> 'top_up'
     OR line.amount <> CAST(paid.credits AS bigint) * 1000 OR book.account_id <> paid.account_id
+)
 ORDER BY paid.id LIMIT %s
 """
 ORPHANS = """
@@ -61,12 +65,14 @@ WHERE line.cause_kind = 'order' AND NOT EXISTS (SELECT 1 FROM credits_order WHER
 ORDER BY line.id LIMIT %s
 """
 DEBTS = """
-SELECT debt.key, debt.amount, line.amount
+SELECT debt.key, debt.amount, COALESCE(line.amount, 0)
 FROM credits_owed AS debt
-JOIN credits_transfer AS line ON line.id = debt.paid_by_id
-JOIN credits_book AS book ON book.id = line.debit_id
-WHERE line.key <> 'owed:' || CAST(debt.id AS varchar(20)) OR line.verb <> 'charge' OR line.amount <> debt.amount
-    OR book.account_id <> debt.account_id
+LEFT JOIN credits_transfer AS line ON line.id = debt.paid_by_id
+LEFT JOIN credits_book AS book ON book.id = line.debit_id
+WHERE debt.paid_by_id IS NOT NULL AND (
+    line.id IS NULL OR line.key <> 'owed:' || CAST(debt.id AS varchar(20)) OR line.verb <> 'charge'
+    OR line.amount <> debt.amount OR book.account_id <> debt.account_id
+)
 ORDER BY debt.id LIMIT %s
 """
 PAID_UNNOTED = """
@@ -151,13 +157,16 @@ def _balances() -> list[Difference]:
     ]
 
 
-def _name(account: str | None, kind: str) -> str:
-    return f"{account or ''} {Book.Kind(kind).label}".strip()
+def _name(account: str | None, kind: str | None) -> str:
+    if kind is None:
+        return "which there is not"
+    known = kind in Book.Kind.values
+    return f"{account or ''} {Book.Kind(kind).label if known else kind}".strip()
 
 
 def _routes() -> list[Difference]:
     found = []
-    for verb, debit, credit, same_account, count, first in rows(ROUTES_TAKEN):
+    for verb, debit, credit, same_account, moves, count, first in rows(ROUTES_TAKEN):
         taken = (debit, credit)
         route = ROUTES.get(Transfer.Verb(verb)) if verb in Transfer.Verb.values else None
         allowed = {route, route[::-1]} if verb == Transfer.Verb.ADJUST and route else {route}
@@ -167,6 +176,13 @@ def _routes() -> list[Difference]:
                 Difference(
                     f"route:{verb}:{debit}:{credit}:{same_account}",
                     f"{count} lines “{verb}” go from {debit} to {credit}, which is not their way; the first is {first}",
+                )
+            )
+        if not moves:
+            found.append(
+                Difference(
+                    f"amount:{verb}:{debit}:{credit}:{same_account}",
+                    f"{count} lines “{verb}” from {debit} to {credit} move nothing or less; the first is {first}",
                 )
             )
     return found

@@ -7,7 +7,7 @@ trigger unless `PRAGMA recursive_triggers` is on, which the settings do for each
 A room above has triggers of its own by the same makers and adds them to the list: `register`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 TABLE = "credits_transfer"
 
 # What PostgreSQL's triggers call; the sentence is the argument.
-FUNCTION = """
-CREATE OR REPLACE FUNCTION credits_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BODY = """
 BEGIN
     RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
-END $$
-"""
+END """
+FUNCTION = f"CREATE OR REPLACE FUNCTION credits_refuse() RETURNS trigger LANGUAGE plpgsql AS $${BODY}$$"
+# How PostgreSQL writes when a trigger fires (pg_trigger.tgtype): before, each row, and on what.
+BEFORE, ROW, EVENTS = 2, 1, {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 # What earlier versions made and this one makes under other names.
 RETIRED = [
     "DROP TRIGGER IF EXISTS credits_transfer_no_change ON credits_transfer",
@@ -40,6 +41,14 @@ class Trigger:
     sentence: str
     condition: str = ""
     each: str = "ROW"
+
+    @property
+    def known_by(self) -> str:
+        """What tells it from another one under its name: the whole text on SQLite, when it fires on PostgreSQL."""
+        if self.vendor == "sqlite":
+            return self.statements[-1]
+        fires = BEFORE + (ROW if self.each == "ROW" else 0) + EVENTS[self.event.split()[0]]
+        return f"{fires} when" if self.condition else str(fires)
 
     @property
     def statements(self) -> list[str]:
@@ -80,9 +89,27 @@ def unchanged(table: str, sentence: str, *, unless: str = "") -> list[Trigger]:
     ]
 
 
+# What says that two values, either of which may be NULL, are not the same.
+UNLIKE = {"sqlite": "IS NOT", "postgresql": "IS DISTINCT FROM"}
+
+
+def fixed(table: str, columns: Sequence[str], sentence: str) -> list[Trigger]:
+    """These columns keep what they had when the row was added; the others may change."""
+    return [
+        Trigger(
+            vendor,
+            f"{table}_fixed",
+            table,
+            f"UPDATE OF {', '.join(columns)}",
+            sentence,
+            " OR ".join(f"NEW.{column} {unlike} OLD.{column}" for column in columns),
+        )
+        for vendor, unlike in UNLIKE.items()
+    ]
+
+
 def set_once(table: str, column: str, sentence: str) -> list[Trigger]:
     """`column` goes from NULL to a value once and never to another one or back."""
-    different = {"sqlite": "IS NOT", "postgresql": "IS DISTINCT FROM"}
     return [
         Trigger(
             vendor,
@@ -92,13 +119,16 @@ def set_once(table: str, column: str, sentence: str) -> list[Trigger]:
             sentence,
             f"OLD.{column} IS NOT NULL AND NEW.{column} {unlike} OLD.{column}",
         )
-        for vendor, unlike in different.items()
+        for vendor, unlike in UNLIKE.items()
     ]
 
 
 _all: list[Trigger] = [
     *kept(TABLE, "a ledger line is never deleted"),
     *unchanged(TABLE, "a ledger line is never changed"),
+    # A line knows its books only: a book that passed to another account would take its credits along.
+    *kept("credits_book", "a book is never deleted"),
+    *fixed("credits_book", ("id", "account_id", "kind"), "a book stays the one of its account"),
     *kept("credits_owed", "what is owed is never deleted"),
     *unchanged(
         "credits_owed",
@@ -133,17 +163,23 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 
 def missing(connection: BaseDatabaseWrapper) -> set[str]:
-    """The names of the triggers that this connection's database should have and has not, or has disabled."""
+    """The names of the triggers that this connection's database should have and has not.
+
+    One that is disabled is missing, and one that does something else under the name. (Of PostgreSQL's conditions only
+    their presence is compared: it keeps them in words of its own.)
+    """
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'")
+            cursor.execute("SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger'")
         else:
             cursor.execute(
-                "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
-                "WHERE tgenabled IN ('O', 'A') AND pg_table_is_visible(pg_class.oid)"
+                "SELECT relname, tgname, tgtype::text || CASE WHEN tgqual IS NULL THEN '' ELSE ' when' END "
+                "FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
+                "WHERE tgenabled IN ('O', 'A') AND pg_table_is_visible(pg_class.oid) AND prosrc = %s",
+                [BODY],
             )
         found = set(cursor.fetchall())
-    return {one.name for one in wanted(connection) if (one.table, one.name) not in found}
+    return {one.name for one in wanted(connection) if (one.table, one.name, one.known_by) not in found}
 
 
 def stop_replacing(connection: BaseDatabaseWrapper) -> bool:

@@ -21,6 +21,7 @@ MOST_FIELDS: Final = 10_000
 CLOSED: Final = "This call does not come from the gateway. Nothing was changed.\n"
 NOWHERE: Final = "No gateway that is called has this name. Nothing was changed.\n"
 TOO_LARGE: Final = f"This call is larger than {LONGEST_BODY} octets. Nothing of it was kept.\n"
+NO_LENGTH: Final = "This call does not say its length (Content-Length). Nothing of it was read.\n"
 BROKEN_OFF: Final = "This call ended before all of it was here. Nothing was changed.\n"
 AWAY: Final = "The call cannot be kept at the moment. Nothing was changed; call again.\n"
 
@@ -29,7 +30,8 @@ AWAY: Final = "The call cannot be kept at the moment. Nothing was changed; call 
 def door(request: HttpRequest, name: str, what: str = "") -> HttpResponse:
     """Let a vendor's call in, keep what it says, and answer it. Which methods there are is the gateway's business.
 
-    404 where no gateway is called, 403 for who is not the vendor, 413 for a megabyte, 503 while the database is away.
+    404 where no gateway is called, 403 for who is not the vendor, 411 for a body of unknown length, 413 for a megabyte,
+    503 while the database is away.
     """
     try:
         return _through(request, doors.at(name), what)
@@ -50,6 +52,9 @@ def _through(request: HttpRequest, found: doors.Door, what: str) -> HttpResponse
         doors.admit(found, keys=[header] if header is not None else query.get(doors.KEY, []), address=address)
         if _length(request) > LONGEST_BODY:
             return _answer(413, TOO_LARGE)
+        if request.headers.get("transfer-encoding") and not request.headers.get("content-length"):
+            # WSGI says nothing of where such a body ends, so it would count as empty, and what it says be lost.
+            return _answer(411, NO_LENGTH)
         heard = doors.hear(found, _call(request, found, what, query, address), now=timezone.now())
     except doors.Refused as why:
         doors.refused(found, why, address)

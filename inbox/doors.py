@@ -18,16 +18,15 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 
-from compose import nudges, routing
+from compose import hiding, nudges, routing
 from compose.gateways.base import Call, Forged, Gateway, Heard, Unreadable
 from compose.services import keep_unreadable, store_events
 
@@ -37,7 +36,6 @@ log = logging.getLogger(__name__)
 KEY, KEY_HEADER = "key", "x-gateway-key"
 # The headers that are kept of a call that nobody understood; among the others are secrets.
 KEPT_HEADERS: Final = frozenset({"content-type", "content-length", "content-encoding", "accept", "user-agent", "date"})
-HIDDEN: Final = "…"
 # Seconds between two lines of the log about the same thing at the same door.
 QUIET: Final = 60.0
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -74,11 +72,7 @@ class Door:
 
     def secrets(self) -> list[str]:
         """What nothing that is kept or logged may show: the key, and the gateway's own secrets."""
-        options: Mapping[str, Any] = settings.SMS_GATEWAYS[self.name].get("OPTIONS", {})
-        given = [options[name] for name in self.gateway.SECRETS if options.get(name)]
-        # An option may be a table of secrets.
-        values = [str(one) for each in given for one in (each.values() if isinstance(each, Mapping) else [each])]
-        return [value for value in (self.key, *values) if value]
+        return hiding.secrets(self.name, self.gateway)
 
 
 def at(name: str) -> Door:
@@ -126,7 +120,7 @@ def hear(door: Door, call: Call, *, now: datetime) -> Heard:
     except Unreadable as error:
         return _keep(door, call, str(error), now)
     except Exception as error:  # noqa: BLE001  (somebody else's code: whatever it is, the call is kept)
-        _complain(door, f"failed on a call, which is kept:\n{_hidden(traceback.format_exc(), door.secrets())}")
+        _complain(door, f"failed on a call, which is kept:\n{hiding.without(traceback.format_exc(), door.secrets())}")
         return _keep(door, call, f"{type(error).__name__} in the gateway", now)
     if heard.events:
         try:
@@ -172,7 +166,7 @@ def _keep(door: Door, call: Call, why: str, now: datetime) -> Heard:
         said["body"] = call.body.decode()
     except UnicodeDecodeError:
         said["body_hex"] = call.body.hex()
-    said = _hidden(said, door.secrets())
+    said = hiding.without(said, door.secrets())
     told = json.dumps([said[name] for name in sorted(said) if name not in ("address", "headers")])
     key = f"unreadable-{hashlib.sha256(told.encode()).hexdigest()}"
     try:
@@ -181,20 +175,6 @@ def _keep(door: Door, call: Call, why: str, now: datetime) -> Heard:
     except (OperationalError, InterfaceError) as error:
         raise _away(door, error) from None
     return Heard()
-
-
-def _hidden(value: Any, secret: Sequence[str]) -> Any:
-    """The value without these secrets, as they are and as an address spells them."""
-    if isinstance(value, str):
-        for one in secret:
-            for spelled in {one, quote(one), quote(one, safe=""), quote_plus(one)}:
-                value = value.replace(spelled, HIDDEN)
-        return value
-    if isinstance(value, dict):
-        return {_hidden(name, secret): _hidden(member, secret) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_hidden(member, secret) for member in value]
-    return value
 
 
 def _same(given: str, wanted: str) -> bool:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-import certifi
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 # A family of addresses and an address as sockets take it.
@@ -153,17 +153,26 @@ def call(
         status = _exchange(found, places, body, headers, trusted or _trusted(), watch, until)
     except ssl.SSLCertVerificationError:
         raise Failed("certificate") from None
-    except http.client.HTTPException as error:
-        raise Failed("slow" if watch.fired else "unreadable", type(error).__name__) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         # ValueError: what Python says of a connection that the watch has ended.
-        slow = watch.fired or isinstance(error, TimeoutError)
-        raise Failed("slow" if slow else "tls" if isinstance(error, ssl.SSLError) else "no_connection") from None
+        raise Failed("slow" if watch.fired else _reason(error)) from None
     finally:
         watch.end()
+    if watch.fired:
+        # What was cut off by us may look like an answer.
+        raise Failed("slow")
     if not 200 <= status < 300:
         raise Failed("redirected" if 300 <= status < 400 else "status", str(status))
     return status
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "slow"
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    # A connection that ends without an answer is both for http.client.
+    return "no_connection" if isinstance(error, OSError) else "unreadable"
 
 
 class _Watch:
@@ -263,6 +272,6 @@ def _connected(places: list[Place], watch: _Watch, until: float) -> socket.socke
 @functools.cache
 def _trusted() -> ssl.SSLContext:
     """The usual authorities, and TLS 1.2 at least, as `requests` and the gateways have them."""
-    context = ssl.create_default_context(cafile=certifi.where())
+    context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

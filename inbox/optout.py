@@ -125,7 +125,8 @@ def _forbids(said: list[str]) -> bool:
     about = any(word in OBJECTS for word in said)
     rest = set(said) - COMPANY - SENDING
     # "STOP, je ne veux plus de messages" says it twice.
-    if rest <= {"ne", "n", "plus", "jamais", "pas", "stop", "arret"} and set(said) & NO_MORE and (about or set(said) & SENDING):
+    french = {"ne", "n", "plus", "jamais", "pas", "stop", "arret"}
+    if rest <= french and set(said) & NO_MORE and (about or set(said) & SENDING):
         # "Je veux plus de messages" asks for more, or for none: what nobody can tell is no request.
         return bool(rest & {"ne", "n"}) or said[0] in NO_MORE
     english = _words("do don dont t not never no contact send message")

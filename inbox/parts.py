@@ -26,9 +26,9 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection
 
+from compose.foreign import storable
 from compose.gateways.smpp.encoding import text_of
 from compose.models import GatewayEvent
-from compose.services import storable
 from inbox.models import LongMessage, Part, Received
 
 # Stands where parts are missing.

@@ -50,6 +50,8 @@ class ReactionSettings(models.Model):
     forward_to = models.TextField(_("forwarded to"), blank=True)
     url = models.CharField(_("called address"), max_length=500, blank=True)
     secret = models.CharField(max_length=80, blank=True, editable=False)
+    # After a call that failed, no other of the account is made before this.
+    rests_until = models.DateTimeField(null=True, editable=False)
     answer = models.CharField(_("automatic answer"), max_length=LONGEST_ANSWER, blank=True)
     # In whose name the automatic answer is sent.
     answer_by = models.ForeignKey(

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,13 +13,11 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from compose import delivery, routing, vendor_codes
-from compose.models import GatewayEvent, Message
+from compose.models import GatewayEvent
 from compose.services import store_events
 from credits import ledger
-from inbox import marks, parts, reactions, stops
+from inbox import marks, matching, parts, reactions, stops
 from inbox.models import Received
-from senders import pool
-from senders import queries as sender_queries
 
 log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
@@ -49,9 +48,11 @@ def poll_gateways(*, clock: Clock = timezone.now) -> int:
             stored += _poll(name, clock)
         except (OperationalError, InterfaceError):
             raise
-        except Exception:
-            # What waits there is offered again; the other gateways and the stored events have their turn.
-            log.exception("The gateway %s could not be asked for its events", name)
+        except Exception as error:  # noqa: BLE001  (somebody else's code)
+            # What waits there is offered again; the other gateways and the stored events have their turn. The text of
+            # the error may quote the call and the secrets in it; where it arose is enough to find it.
+            arose = "".join(traceback.format_tb(error.__traceback__))
+            log.error("The gateway %s could not be asked for its events: %s\n%s", name, type(error).__name__, arose)
         finally:
             with _asking:
                 _asked.discard(name)
@@ -218,12 +219,13 @@ def _show(whole: parts.Whole, *, now: datetime) -> Received:
     part that is lost, late or there twice must not change what the answer costs.
     """
     said = whole.event.payload
-    account_id, answered = _matched(
+    account_id, answered = matching.matched(
         number=said["number"],
         to=said["to"],
         reference=whole.answers,
         message_id=said.get("message_id", ""),
         gateway=whole.event.gateway,
+        at=whole.at,
     )
     came = Received.objects.create(
         account_id=account_id,
@@ -256,27 +258,3 @@ def _show_overdue(now: datetime) -> int:
         except Exception:
             log.exception("The long message %d could not be shown", pk)
     return shown
-
-
-def _matched(
-    *, number: str, to: str, reference: str, message_id: str, gateway: str
-) -> tuple[int | None, Message | None]:
-    """Whose message this is and what it answers: by the gateway's reference, our id, a lease, or a virtual number."""
-    if reference:
-        answered = Message.objects.filter(gateway=gateway, gateway_ref=reference).first()
-        if answered is not None:
-            return answered.account_id, answered
-    if message_id.isdecimal() and len(message_id) < 19:
-        # The recipient, too: what the gateway echoes may be the id of another installation.
-        answered = Message.objects.filter(gateway=gateway, pk=int(message_id), recipient=number).first()
-        if answered is not None:
-            return answered.account_id, answered
-    account_id = pool.holder(number=to, recipient=number)
-    if account_id is None:
-        account_id = sender_queries.owner_of_virtual(to)
-    if account_id is None:
-        return None, None
-    sent = Message.objects.filter(account_id=account_id, originator=to, recipient=number)
-    # Nobody answers what the operator refused.
-    left = sent.exclude(handed_over_at=None).exclude(state=Message.State.FAILED)
-    return account_id, left.order_by("-handed_over_at", "-pk").first()

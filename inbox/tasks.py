@@ -4,7 +4,7 @@ import threading
 
 from celery import shared_task
 
-from inbox import pruning, services
+from inbox import hook_deliveries, pruning, reactions, services
 
 _applying = threading.Lock()
 
@@ -38,3 +38,9 @@ def _apply() -> int:
 def prune_events() -> int:
     """Delete old events that nothing points at."""
     return pruning.prune()
+
+
+@shared_task
+def react() -> int:
+    """Do what accounts want done about received messages: first what is quick, then the calls."""
+    return reactions.do_waiting() + hook_deliveries.call_waiting()

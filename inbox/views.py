@@ -73,7 +73,8 @@ def received_change(request: MemberRequest) -> HttpResponse:
     elif not member.may_send:
         raise PermissionDenied(
             _(
-                "Your role in this account does not allow this. Nothing was changed. Readers mark messages, and delete none."
+                "Your role in this account does not allow this. Nothing was changed. Readers mark messages, and delete "
+                "none."
             )
         )
     elif action == ChosenForm.DELETE:

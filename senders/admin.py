@@ -17,7 +17,9 @@ from django.utils.translation import ngettext
 
 from senders import (
     admin_data,  # noqa: F401 (registers its classes)
+    admin_numbers,  # noqa: F401 (registers its classes)
     services,
+    virtual,
 )
 from senders.downloads import as_download
 from senders.forms import SenderAdminForm
@@ -211,6 +213,10 @@ class SenderAdmin(admin.ModelAdmin):
                 self.message_user(
                     request, sentence % {"sender": sender, "names": ", ".join(error.names)}, messages.WARNING
                 )
+            except virtual.NumberNotFree as error:
+                sentence = _("%(sender)s was left as it is. %(reason)s")
+                values = {"sender": sender, "reason": error.sentence}
+                self.message_user(request, sentence % values, messages.WARNING)
             except services.NotPossible:
                 sentence = _("%(sender)s was left as it is: its status is “%(status)s”.")
                 self.message_user(

@@ -1,4 +1,4 @@
-"""The administration of what senders stand on: short numbers, rules of destinations, protected names."""
+"""The administration of what senders stand on: rules of destinations, protected names."""
 
 from typing import Any
 
@@ -10,13 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from credits import regions
 from credits.admin_regions import RegionChoices
-from senders.models import DestinationRule, ProtectedName, ShortNumber
-
-
-@admin.register(ShortNumber)
-class ShortNumberAdmin(RegionChoices, admin.ModelAdmin):
-    list_display = ("number", "country", "use", "enabled")
-    list_filter = ("use", "enabled", "country")
+from senders.models import DestinationRule, ProtectedName
 
 
 class DestinationFilter(admin.SimpleListFilter):

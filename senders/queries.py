@@ -7,7 +7,7 @@ from django.db.models import Exists, F, Q, QuerySet
 
 from credits.models import Account
 from credits.regions import name_of
-from senders.models import DestinationRule, Sender, ShortNumber
+from senders.models import DestinationRule, Sender, ShortNumber, VirtualNumber
 from senders.rules import said
 
 
@@ -34,15 +34,27 @@ def offered(account: Account) -> list[Sender]:
 
 
 def owner_of_virtual(number: str) -> int | None:
-    """The id of the account that owns this virtual number, None when no account or more than one has it approved.
+    """The id of the account that owns this virtual number, None when no account does.
 
     A request is not ownership: what is sent to a number must not reach whoever asks for it.
     """
-    approved = {Sender.Status.ENABLED, Sender.Status.DISABLED}
-    found = Sender.objects.filter(
-        kind=Sender.Kind.VIRTUAL, value=number, status__in=approved, deleted_at=None
-    ).values_list("account_id", flat=True)[:2]
-    return found[0] if len(found) == 1 else None
+    return VirtualNumber.objects.filter(number=number).values_list("account_id", flat=True).first()
+
+
+def virtual_numbers(numbers: Collection[str]) -> dict[str, VirtualNumber]:
+    """Those of these that are known, by the number. One query; none for none."""
+    found = VirtualNumber.objects.filter(number__in=numbers) if numbers else ()
+    return {one.number: one for one in found}
+
+
+def own_virtual_numbers(account: Account) -> dict[str, VirtualNumber]:
+    """The virtual numbers that belong to the account, by the number. One query."""
+    return {one.number: one for one in VirtualNumber.objects.filter(account=account)}
+
+
+def locked_virtual_numbers(pks: Collection[int]) -> QuerySet[VirtualNumber]:
+    """These numbers, locked in one order until the transaction ends."""
+    return VirtualNumber.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk")
 
 
 @dataclass(frozen=True)

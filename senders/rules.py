@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from credits.mobiles import read_number
 from credits.regions import name_of
-from senders.models import DestinationRule, Sender
+from senders.models import DestinationRule, Sender, VirtualNumber
 
 Kind = Sender.Kind
 # An alphanumeric originator: up to 11 characters (3GPP TS 23.040 section 9.1.2.5), of those that operators take.
@@ -57,6 +57,13 @@ def gets_stop_clause(kind: str) -> bool:
     The recipient of a short or virtual number can answer STOP to it; a name cannot be answered.
     """
     return kind in (Kind.ALPHANUMERIC, Kind.NUMERIC)
+
+
+def gateway_of(sender: Sender) -> str:
+    """The gateway that alone sends from this sender, "" for any. A query for a virtual number, else none."""
+    if sender.kind != Kind.VIRTUAL:
+        return ""
+    return VirtualNumber.objects.filter(number=sender.value).values_list("gateway", flat=True).first() or ""
 
 
 def refusals(kinds: Collection[str], regions: Collection[str]) -> dict[tuple[str, str], str]:

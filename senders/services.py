@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from credits import letters
 from credits.models import Account
-from senders import lookalikes
-from senders.models import ProtectedName, Sender, SenderChange, SenderDocument
+from senders import lookalikes, virtual
+from senders.models import ProtectedName, Sender, SenderChange, SenderDocument, VirtualNumber
 
 Status = Sender.Status
 Verb = SenderChange.Verb
@@ -72,16 +72,19 @@ def request_sender(
     return sender
 
 
+@transaction.atomic
 def approve(sender: Sender, *, by: Any, although: Collection[str] = ()) -> None:
-    """Enable a waiting or refused sender. Raises NotPossible in any other status.
+    """Enable a waiting or refused sender; a virtual number belongs to its account then. NotPossible in another status.
 
     Raises Resembles when it could be taken for protected names that are not in `although`: whoever approves says which
-    ones were seen.
+    ones were seen. Raises virtual.NumberNotFree when the number is another account's.
     """
     alike = resembled([sender])[sender.pk]
     if unseen := [name for name in alike if name not in although]:
         raise Resembles(unseen)
     changes = {"status": Status.ENABLED, "refusal_reason": "", "decided_by": by, "decided_at": timezone.now()}
+    # First: the database would refuse a second sender from the same number, and not say so well.
+    virtual.hold(sender)
     _move(sender, APPROVABLE, Verb.APPROVED, by=by, note=", ".join(alike), **changes)
 
 
@@ -96,14 +99,54 @@ def disable(sender: Sender, *, by: Any) -> None:
     _move(sender, {Status.ENABLED}, Verb.DISABLED, by=by, status=Status.DISABLED)
 
 
+@transaction.atomic
 def enable(sender: Sender, *, by: Any) -> None:
-    """Put a disabled sender back on the compose page. Raises NotPossible in any other status."""
+    """Put a disabled sender back on the compose page. Raises NotPossible in any other status.
+
+    Raises virtual.NumberNotFree when it is a virtual number that is not, or not any more, the account's to use.
+    """
+    if not virtual.held(sender):
+        raise virtual.NumberNotFree(
+            _("%(number)s cannot be enabled: an administrator took it from this SMS account or disabled it.")
+            % {"number": sender.value}
+        )
     _move(sender, {Status.DISABLED}, Verb.ENABLED, by=by, status=Status.ENABLED)
 
 
+@transaction.atomic
 def delete(sender: Sender, *, by: Any) -> None:
-    """Remove a sender from the account's list; what was sent from it keeps its name."""
+    """Remove a sender from the account's list; what was sent from it keeps its name. A virtual number is free then."""
     _move(sender, set(Status.values), Verb.DELETED, by=by, deleted_at=timezone.now())
+    virtual.let_go(sender)
+
+
+@transaction.atomic
+def follow(number: VirtualNumber, *, by: Any) -> None:
+    """Let senders follow a virtual number that was given, taken away, enabled or disabled (and is saved).
+
+    Its account has it as an enabled sender, made when there is none; nobody else has it enabled, and nobody at all
+    while it is disabled. Raises virtual.NumberNotFree when the account has the same as a sender of another kind.
+    """
+    usable = number.account if number.enabled else None
+    enabled = Sender.objects.filter(
+        kind=Sender.Kind.VIRTUAL, value=number.number, status=Status.ENABLED, deleted_at=None
+    )
+    for other in enabled.exclude(account=usable) if usable else enabled:
+        taken = _("The virtual number is not this account's any more.")
+        why = taken if number.enabled else _("The virtual number is disabled.")
+        _move(other, {Status.ENABLED}, Verb.DISABLED, by=by, note=str(why), status=Status.DISABLED)
+    if usable is None:
+        return
+    theirs = Sender.objects.filter(account=usable, value=number.number, deleted_at=None).first()
+    if theirs is None:
+        theirs = Sender.objects.create(account=usable, kind=Sender.Kind.VIRTUAL, value=number.number, requested_by=by)
+        _keep(theirs, Verb.REQUESTED, by=by, note=str(_("An administrator gave the virtual number to the account.")))
+    if theirs.kind != Sender.Kind.VIRTUAL:
+        raise virtual.NumberNotFree(virtual.OTHER_KIND % {"number": number, "account": usable})
+    if theirs.status in APPROVABLE:
+        approve(theirs, by=by)
+    elif theirs.status == Status.DISABLED:
+        enable(theirs, by=by)
 
 
 def resembled(senders: Iterable[Sender]) -> dict[int, list[str]]:

@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from credits.access import MemberRequest, may_manage, member_page
-from senders import queries, services
+from senders import queries, services, virtual
 from senders.downloads import as_download
 from senders.forms import HAS_IT, SenderRequestForm
 from senders.models import Sender, SenderDocument
@@ -24,8 +24,9 @@ def senders(request: MemberRequest) -> HttpResponse:
     """Expéditeurs."""
     rows = list(queries.of(request.member.account).prefetch_related("documents"))
     reach = queries.reach({row.kind for row in rows})
+    numbers = queries.own_virtual_numbers(request.member.account)
     context = {
-        "rows": [(row, reach.refused[row.kind]) for row in rows],
+        "rows": [(row, reach.refused[row.kind], numbers.get(row.value)) for row in rows],
         "conditions": reach.conditions,
         "may_manage": request.member.may_manage,
     }
@@ -77,6 +78,8 @@ def sender_switch(request: MemberRequest, pk: int, verb: str) -> HttpResponse:
     sender = get_object_or_404(Sender, pk=pk, account=request.member.account, deleted_at=None)
     try:
         SWITCHES[verb](sender, by=request.user)
+    except virtual.NumberNotFree as error:
+        messages.error(request, str(error.sentence))
     except services.NotPossible:
         messages.error(
             request,

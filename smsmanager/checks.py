@@ -11,6 +11,8 @@ from smsmanager import environment
 
 # Django's own check, security.W009, wants as many, but a warning stops nobody.
 SHORTEST_KEY = 50
+# What a machine made at random is longer; what a person thought of could be guessed, as nothing slows guessing down.
+SHORTEST_TOKEN = 20
 
 
 @register(Tags.security)
@@ -38,6 +40,11 @@ def production_is_safe(**_rest: Any) -> list[CheckMessage]:
             settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql",
             "DATABASE_URL does not name a PostgreSQL database: SQLite serves one machine only.",
             "E006",
+        ),
+        (
+            not settings.SMS_METRICS_TOKEN or len(settings.SMS_METRICS_TOKEN) >= SHORTEST_TOKEN,
+            f"SMSMANAGER_METRICS_TOKEN is shorter than {SHORTEST_TOKEN} characters: it could be guessed.",
+            "E008",
         ),
     ]
     problems: list[CheckMessage] = [Error(text, id=f"smsmanager.{code}") for fine, text, code in wanted if not fine]

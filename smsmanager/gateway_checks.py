@@ -8,10 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import OperationalError, ProgrammingError
+from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from compose.gateways.base import Gateway
 from compose.models import Route
+from senders.models import ShortNumber, VirtualNumber
 from smsmanager.gateway_settings import FILE, FOR_DEVELOPMENT, PUBLIC_URL, Secret, short_name
 
 SHORTEST_DOOR_KEY = 24
@@ -25,7 +28,8 @@ def gateways_can_be_used(**_rest: Any) -> list[CheckMessage]:
     """Name, class, options, secrets and door of each gateway: what would fail later is said at the start."""
     problems: list[CheckMessage] = []
     if "default" not in settings.SMS_GATEWAYS:
-        problems.append(Error('SMS_GATEWAYS names no gateway "default".', id="smsmanager.E010"))
+        text = 'No gateway is called "default": it is the one that carries what no route takes.'
+        problems.append(Error(text, id="smsmanager.E010"))
     for name, wanted in settings.SMS_GATEWAYS.items():
         problems += _of(name, wanted)
     return problems
@@ -59,8 +63,35 @@ def routes_name_gateways(databases: Any = None, **_rest: Any) -> list[CheckMessa
             f"Route {route.pk} names the gateway {route.gateway!r}, which is not configured: it is passed over.",
             id="smsmanager.W012",
         )
-        for route in routes[:20]
+        for route in _rows(routes)
     ]
+
+
+@register(Tags.database)
+def numbers_name_gateways(databases: Any = None, **_rest: Any) -> list[CheckMessage]:
+    """Every number that is enabled and belongs to a gateway belongs to one that there is."""
+    if not databases:
+        return []
+    known = ["", *settings.SMS_GATEWAYS]
+    numbers = [
+        *_rows(ShortNumber.objects.filter(enabled=True).exclude(gateway__in=known)),
+        *_rows(VirtualNumber.objects.filter(enabled=True).exclude(gateway__in=known)),
+    ]
+    return [
+        checks.Warning(
+            f"{number} belongs to the gateway {number.gateway!r}, which is not configured: nothing leaves from it.",
+            id="smsmanager.W013",
+        )
+        for number in numbers
+    ]
+
+
+def _rows(found: QuerySet[Any]) -> list[Any]:
+    """The first 20; none where the table is not there, or not yet as the code has it: `migrate` looks here first."""
+    try:
+        return list(found[:20])
+    except (OperationalError, ProgrammingError):
+        return []
 
 
 def _of(name: str, wanted: Mapping[str, Any]) -> Iterator[CheckMessage]:
@@ -93,12 +124,22 @@ def _made(found: type[Gateway], options: Mapping[str, Any]) -> tuple[Gateway | N
     try:
         return found(**options), ""
     except (ValueError, TypeError) as error:
-        said = str(error)
+        said = _about_options(str(error))
         for secret in _texts([value for key, value in options.items() if key in found.SECRETS or _hidden(value)]):
             said = said.replace(secret, "********")
         return None, f"its options are refused: {said}"
     except Exception as error:  # noqa: BLE001  (somebody else's code; the check says so and goes on)
         return None, f"it cannot be made from its options ({type(error).__name__})."
+
+
+def _about_options(said: str) -> str:
+    """What Python says of arguments that are missing or not known, as a sentence about options; else as it was."""
+    if found := re.search(r"unexpected keyword argument '(\w+)'", said):
+        return f"there is no option {found[1]}."
+    if found := re.search(r"missing \d+ required (?:keyword-only|positional) arguments?: (.+)", said):
+        missing = ", ".join(re.findall(r"'(\w+)'", found[1]))
+        return f"missing: {missing}."
+    return said
 
 
 def _secrets(
@@ -124,8 +165,9 @@ def _door(name: str, made: Gateway | None, door: Mapping[str, Any]) -> Iterator[
     for one in addresses:
         try:
             ipaddress.ip_network(one)
-        except ValueError:
-            yield Error(f"Gateway {name!r}, door: {one!r} is no address or network.", id="smsmanager.E019")
+        except ValueError as error:
+            text = f"{one!r} is no address or network ({error})."
+            yield Error(f"Gateway {name!r}, door: {text}", id="smsmanager.E019")
     if made is None or not made.capabilities.called:
         return
     if not (made.capabilities.signs or key or addresses):

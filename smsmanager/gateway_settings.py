@@ -16,6 +16,7 @@ Plain Python, read while the settings are made. No text here shows a value of an
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ BACKENDS: Mapping[str, str] = {
 }
 # Those that send nothing to anybody.
 FOR_DEVELOPMENT = frozenset({BACKENDS["console"], BACKENDS["file"], BACKENDS["simulator"]})
+# What is surely the name of a variable (POSIX.1-2017, XBD 8.1) and hardly ever a password.
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 FILE, SHORT, PUBLIC_URL = "SMSMANAGER_GATEWAYS", "SMSMANAGER_GATEWAY", "SMSMANAGER_PUBLIC_URL"
 
 
@@ -159,9 +162,11 @@ def _resolved(value: Any, where: str) -> Any:
     if set(value) != {"env"}:
         return {key: _resolved(one, where) for key, one in value.items()}
     variable = value["env"]
-    if not isinstance(variable, str) or not variable:
+    if not isinstance(variable, str) or not variable or "\0" in variable or "=" in variable:
         raise BadEnvironment(f'{where}: env must be the name of a variable, such as {{ env = "SMPP_PASSWORD" }}.')
     found = os.environ.get(variable, "").strip()
     if not found:
-        raise BadEnvironment(f"{where}: the variable {variable} is not set in the environment.")
+        # Somebody may have written the secret itself where its variable belongs.
+        named = f"the variable {variable}" if VARIABLE.fullmatch(variable) else "the variable that env names"
+        raise BadEnvironment(f"{where}: {named} is not set in the environment.")
     return Secret(found)

@@ -161,6 +161,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 5},
     },
+    "do what accounts want done about received messages": {
+        "task": "inbox.tasks.react",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "delete old events of gateways": {
         "task": "inbox.tasks.prune_events",
         "schedule": 3600.0,
@@ -180,6 +185,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "credits.tasks.send_letters",
         "schedule": 20.0,
         "options": {"expires": 20},
+    },
+    "show that beat runs": {
+        "task": "smsmanager.tasks.beat_is_here",
+        "schedule": 5.0,
+        # An old one must not pass for a sign of life.
+        "options": {"expires": 10},
     },
     "prove the ledger": {
         "task": "smsmanager.tasks.verify_ledger",
@@ -201,6 +212,15 @@ SMS_GATEWAYS_FROM_FILE = bool(environment.text(gateway_settings.FILE))
 SMS_PUBLIC_URL = gateway_settings.public_url()
 # After so many chunks in a row that it did not take, a gateway rests for a while: compose/breakers.py.
 SMS_BREAKER_FAILURES = environment.number("SMSMANAGER_BREAKER_FAILURES", 5)
+
+# --- Watching it ---------------------------------------------------------------------------------
+
+# /readyz says no when beat was not seen for so long, or when a message has been due for so long, both in seconds.
+# Beat's sign goes through a worker, and workers that all send may keep it waiting for half a lease and a batch.
+SMS_READY_BEAT_SECONDS = environment.number("SMSMANAGER_READY_BEAT_SECONDS", 120)
+SMS_READY_OLDEST_DUE_SECONDS = environment.number("SMSMANAGER_READY_OLDEST_DUE_SECONDS", 900)
+# Who has it may read /metrics; "": nobody.
+SMS_METRICS_TOKEN = environment.text("SMSMANAGER_METRICS_TOKEN")
 
 # --- Payments ----------------------------------------------------------------------------------
 
@@ -226,6 +246,8 @@ SMS_COMMERCIAL_WINDOWS = hours.windows("SMSMANAGER_COMMERCIAL_WINDOW", "SMSMANAG
 SMS_TWINS = environment.table("SMSMANAGER_TWINS")
 # Words beside those of inbox/optout.py with which somebody asks for no more messages.
 SMS_STOP_WORDS = environment.words("SMSMANAGER_STOP_WORDS")
+# What who answers STOP is told, once; "{account}" is the name of the account. "": nothing.
+SMS_STOP_CONFIRMATION = environment.text("SMSMANAGER_STOP_CONFIRMATION")
 
 # --- People, language, time ---------------------------------------------------------------------
 
@@ -291,7 +313,8 @@ STORAGES = {
 
 HTTPS = environment.flag("SMSMANAGER_HTTPS", default=not EMBEDDED)
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# Asked from inside, past the proxy. The metrics are not: their token must not travel in the clear.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -328,6 +351,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # What pages and letters about errors never show.
+DEFAULT_EXCEPTION_REPORTER = "smsmanager.error_reports.ErrorReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "smsmanager.error_reports.ErrorReportFilter"
 
 # --- Logging ------------------------------------------------------------------------------------
@@ -341,6 +365,8 @@ LOGGING = {
     # The clock ticks every second: "sent", "received" and "succeeded" of each tick would bury the rest.
     "loggers": {name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")}
     # What `manage.py runserver` writes of each request.
-    | {"django.server": {"handlers": ["stderr"], "filters": ["queries of doors"], "propagate": False}},
+    | {"django.server": {"handlers": ["stderr"], "filters": ["queries of doors"], "propagate": False}}
+    # Anybody can ask for any host: a line of the log for each is enough, without a letter to the administrators.
+    | {"django.security.DisallowedHost": {"handlers": ["stderr"], "propagate": False}},
     "filters": {"queries of doors": {"()": "smsmanager.log_lines.QueriesOfDoors"}},
 }

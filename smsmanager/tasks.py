@@ -2,7 +2,13 @@
 
 from celery import shared_task
 
-from smsmanager import proof
+from smsmanager import proof, readiness
+
+
+@shared_task
+def beat_is_here() -> None:
+    """Note that beat, the broker and a worker did this together just now."""
+    readiness.note_beat()
 
 
 @shared_task

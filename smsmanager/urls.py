@@ -13,10 +13,10 @@ from credits import payment_views, rate_views, top_up_views
 from credits import statement_views as statements
 from credits import views as accounts
 from inbox import conversation_views as conversations
-from inbox import door_views
+from inbox import door_views, reaction_views
 from inbox import views as inbox
 from senders import views as senders
-from smsmanager import views
+from smsmanager import views, watch_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", sending.compose, name="compose"),
@@ -57,6 +57,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", accounts.switch_account, name="switch_account"),
     path("account/me/", accounts.profile, name="profile"),
     path("account/settings/", accounts.account_settings, name="account_settings"),
+    path("account/reactions/", reaction_views.reactions, name="reactions"),
     path("account/none/", accounts.no_account, name="no_account"),
     path("sign-in/", views.SignIn.as_view(), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
@@ -74,6 +75,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("theme/", views.theme, name="theme"),
     path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", views.healthz, name="healthz"),
+    path("readyz", watch_views.readyz, name="readyz"),
+    path("metrics", watch_views.metrics_page, name="metrics"),
     path("administration/", admin.site.urls),
 ]
 

@@ -11,12 +11,13 @@ Every argument has a default; a test names only what it is about. Amounts are mi
 import itertools
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db import transaction
 
 from compose import optouts
 from compose.gateways import base as gateways
@@ -32,7 +33,8 @@ from inbox import services as inbox_services
 from inbox.models import Received
 from senders import queries as sender_queries
 from senders import services as sender_services
-from senders.models import Sender, SenderDocument, ShortNumber
+from senders.models import Lease, Sender, SenderDocument, ShortNumber
+from senders.pool import Pool
 from smsmanager.proof import prove
 
 # A Tuesday, noon in Paris: the window of commercial messages is open, and no clock changes near it.
@@ -134,6 +136,19 @@ def pool(*, commercial: Sequence[str] = ("36111", "36112"), other: Sequence[str]
         for number in numbers:
             ShortNumber.objects.get_or_create(number=number, defaults={"use": use})
     return sender_queries.pool()
+
+
+def take_numbers(of: Account, *to: str, gateway: str = "default", now: datetime = NOON) -> dict[str, str]:
+    """The short numbers that the account gets with these recipients, as a claim takes them, for 48 hours."""
+    with transaction.atomic():
+        numbers = Pool(recipients=to, commercial=[False], now=now)
+        for one in to:
+            found = numbers.find(account_id=of.pk, recipient=one, commercial=False, gateway=gateway)
+            if found is not None:
+                numbers.take(found, account_id=of.pk, recipient=one, until=now + timedelta(hours=48))
+        numbers.keep()
+    held = Lease.objects.filter(account=of, recipient__in=to, until__gt=now)
+    return dict(held.values_list("recipient", "number__number"))
 
 
 def mobile(number: int) -> str:

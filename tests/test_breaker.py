@@ -27,7 +27,7 @@ from compose.models import GatewayState, Message, Route
 from credits import letters
 from credits.models import Account, Letter
 from tests import factories
-from tests.factories import NOON, SPENT, assert_message, at, balances
+from tests.factories import NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway, scripted_gateways, take_all
 from tests.threads import DEADLINE, at_once
@@ -161,6 +161,27 @@ def test_messages_go_by_the_next_gateway_meanwhile(account: Account) -> None:
         assert gateways["default"].sent == []
 
 
+@pytest.mark.parametrize("spare", [False, True], ids=["nowhere to go", "another gateway"])
+def test_what_is_claimed_already_is_not_handed_to_a_gateway_that_opened_meanwhile(
+    account: Account, spare: bool
+) -> None:
+    with scripted_gateways(default={"batch_size": 1}, **({"spare": {}} if spare else {})) as gateways:
+        Route.objects.create(gateway="default", priority=1)
+        if spare:
+            Route.objects.create(gateway="spare", priority=2)
+        gateways["default"].script = raising(AWAY)
+        submission = factories.submission(account, to=8)
+        dispatch.dispatch_due(clock=at(NOON))
+        assert len(gateways["default"].sent) == 5
+        rows = submission.messages.order_by("pk").values_list("state", "gateway", "attempts")
+        if spare:
+            assert list(rows) == [("accepted", "spare", 2)] * 5 + [("accepted", "spare", 1)] * 3
+        else:
+            assert list(rows) == [("scheduled", "default", 1)] * 5 + [("scheduled", "default", 0)] * 3
+            assert set(submission.messages.values_list("reason", flat=True)) == {"gateway_unreachable"}
+    assert_ledger_adds_up()
+
+
 def test_nobody_waits_beyond_the_validity(account: Account, gateway: ScriptedGateway) -> None:
     message = factories.message(account)
     last = message.valid_until - timedelta(seconds=5)
@@ -196,6 +217,15 @@ def test_each_try_that_fails_doubles_the_rest_up_to_ten_minutes(account: Account
         assert after.try_at is not None
         rests.append((after.try_at - now).total_seconds())
     assert rests == [60, 120, 240, 480, 600, 600, 600]
+
+
+def test_a_clock_that_ran_ahead_when_it_opened_keeps_no_message_waiting_for_it(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    fails(5, now=NOON + timedelta(days=365))
+    message = factories.message(account)
+    assert dispatch.dispatch_due(clock=at(seconds(1))) == 1
+    assert_message(message, Message.State.ACCEPTED, attempts=1)
 
 
 def test_a_late_answer_of_an_earlier_chunk_makes_no_rest_longer(gateway: ScriptedGateway) -> None:

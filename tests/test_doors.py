@@ -309,6 +309,18 @@ def test_more_than_a_megabyte_is_refused_before_it_is_read(gateway: CalledGatewa
     assert len(gateway.calls) == (status == 200)
 
 
+def test_a_body_that_does_not_say_its_length_is_refused_and_not_taken_for_an_empty_one(gateway: CalledGateway) -> None:
+    chunked: dict[str, Any] = {
+        "wsgi.input": io.BytesIO(b"2\r\n[]\r\n0\r\n\r\n"),
+        "CONTENT_LENGTH": "",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    answer = call(key=KEY, **chunked)
+    assert answer.status_code == 411
+    assert gateway.calls == []
+    assert not GatewayEvent.objects.exists()
+
+
 def test_https_stays_asked_for(gateway: CalledGateway) -> None:
     with override_settings(SECURE_SSL_REDIRECT=True):
         assert call(delivered(), key=KEY).status_code == 301
@@ -453,6 +465,34 @@ def test_the_administrators_get_no_letter_with_the_query(
     monkeypatch.setattr(doors, "store_events", away)
     assert call(delivered(), query="key=opens+the+door+%26+more%2F%2B").status_code == 503
     assert mailoutbox == []
+
+
+@pytest.mark.parametrize("host", ["testserver", "scanner.example"], ids=["a fault", "a host that is not ours"])
+def test_a_letter_about_an_error_at_a_door_shows_nothing_of_the_call(
+    gateway: CalledGateway, monkeypatch: pytest.MonkeyPatch, mailoutbox: Any, settings: Any, host: str
+) -> None:
+    def fail(*_said: Any, **_named: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    settings.ADMINS = [("a", "a@example.org")]
+    settings.ALLOWED_HOSTS = ["testserver"]
+    monkeypatch.setattr(doors, "keep_unreadable", fail)
+    query = "key=opens+the+door+%26+more%2F%2B&text=private"
+    answer = Client(raise_request_exception=False).post(
+        f"{DOOR}report?{query}", {"Body": "private too"}, headers={"host": host}, RAW_URI=f"{DOOR}report?{query}"
+    )
+    letters = [f"{letter.subject} {letter.body}" for letter in mailoutbox]
+    if host == "testserver":
+        (letter,) = letters
+        assert answer.status_code == 500
+        assert "a fault of ours" in letter
+        assert f"{DOOR}report" in letter
+        assert "opens" not in letter
+        assert "private" not in letter
+    else:
+        # A line of the log for each is enough: anybody can ask for any host.
+        assert answer.status_code == 400
+        assert letters == []
 
 
 # What our own logs show

@@ -137,13 +137,14 @@ def listened(db: None, centre: Smsc, settings: Any) -> Iterator[None]:
 def rubbish() -> Iterator[bytes]:
     """Deliveries of no use: reports of unknown messages, bodies that end too soon, texts from nowhere."""
     for number in itertools.count():
-        kind = number % 4
-        if kind == 0:
+        kind = number % 3
+        if number % 20 == 7:
+            # Few: each becomes a received message, in a transaction of its own.
+            yield delivery(message=f"hello {number}".encode(), source=f"336{number:08d}")
+        elif kind == 0:
             yield receipt(f"nobody-{number}")
         elif kind == 1:
             yield delivery(message=b"x" * 40)[: number % 30]
-        elif kind == 2:
-            yield delivery(message=f"hello {number}".encode(), source=f"336{number:08d}")
         else:
             yield delivery(message=bytes([200, 1, number % 256]), esm_class=0x44, data_coding=number % 256)
 
@@ -181,5 +182,7 @@ def test_ten_thousand_deliveries_of_rubbish_stay_bounded_and_a_genuine_one_behin
     listening.listen("default", stopped=stopped, then=lambda: None)
     assert asked == FLOOD
     assert 0 < most <= MOST_PENDING
-    services.apply_waiting()
+    # A turn is short; on a slow machine the genuine report has its own only in a later one.
+    while services.apply_waiting():
+        pass
     assert_message(message, Message.State.DELIVERED)

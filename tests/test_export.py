@@ -28,7 +28,7 @@ def read_back(text: str, language: str) -> list[list[str]]:
     millis=st.lists(st.integers(-(10**15), 10**15), min_size=1, max_size=5),
     texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40), max_size=3),
 )
-@example(millis=[-1, 0, 1, 10**12], texts=["-2+3", "=1;2", '"', "a\r\nb", ", ;"])
+@example(millis=[-1, 0, 1, 10**12], texts=["-2+3", "=1;2", '"', "a\r\nb", ", ;", "a;=1"])
 def test_what_is_read_back_is_what_was_written(language: str, millis: list[int], texts: list[str]) -> None:
     with translation.override(language):
         written = export.written([[*(Decimal(amount).scaleb(-3) for amount in millis), *texts]], PARIS)
@@ -38,7 +38,7 @@ def test_what_is_read_back_is_what_was_written(language: str, millis: list[int],
     for cell in amounts:
         # A number and nothing else: no sign between thousands, no exponent, no plus.
         assert cell.lstrip("-").replace("," if language == "fr" else ".", "", 1).isdecimal()
-    assert [word.removeprefix("'") for word in words] == [text.removeprefix("'") for text in texts]
+    assert words == [export.safe(text) for text in texts]
 
 
 @given(st.sampled_from(DANGEROUS), st.text(max_size=20), st.sampled_from(["", " ", "\u00a0  "]))
@@ -54,8 +54,28 @@ def test_no_text_leaves_with_the_beginning_of_a_formula(text: str) -> None:
     assert not export.safe(text).startswith(tuple(DANGEROUS))
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+@pytest.mark.parametrize(
+    "formula", ['=HYPERLINK("http://x";A1)', "+cmd|' /C calc'!A0", "-1+WEBSERVICE(A1)", "@SUM(A1)"]
+)
+@pytest.mark.parametrize("space", ["", " ", '"'])
+def test_no_formula_begins_in_a_cell_that_another_language_divides(
+    language: str, separator: str, formula: str, space: str
+) -> None:
+    with translation.override(language):
+        written = export.written([["Pack", f"Merci{separator}{space}{formula}", 12]], PARIS)
+    for other in ";,\t":
+        # As a spreadsheet that expects this separator divides the line, whether or not it minds the quotes.
+        for cells in (*csv.reader(io.StringIO(written), delimiter=other), written.strip().split(other)):
+            assert not any(cell.lstrip(" \"'\t").startswith(tuple("=+-@")) and "'" not in cell[:4] for cell in cells)
+
+
 def test_an_ordinary_text_is_left_as_it_is() -> None:
-    for text in ("Pack de novembre", "", "l'été", "12 €", "a=b", "'quoted'"):
+    for text in (
+        *("Pack de novembre", "", "l'été", "12 €", "a=b", "'quoted'"),
+        *("Soldes, -20 %", "06 12, +33612345678", "Merci ; -) à bientôt", "a, b (c)"),
+    ):
         assert export.safe(text) == text
 
 

@@ -59,13 +59,14 @@ def test_a_gateway_with_everything_in_order_is_not_worth_a_word() -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no default": ({"other": entry()}, "E010", 'no gateway "default"'),
+    "no default": ({"other": entry()}, "E010", 'No gateway is called "default"'),
     "no backend": ({"default": {}}, "E011", "it has no BACKEND"),
     "no module": ({"default": {"BACKEND": "shop.sms.MyGateway"}}, "E011", "No module named 'shop'"),
     "no path": ({"default": {"BACKEND": "nonsense"}}, "E011", "doesn't look like a module path"),
     "no gateway": ({"default": entry("entry")}, "E012", "is no Gateway"),
     "its own refusal": ({"default": entry(OPTIONS={"port": 0})}, "E013", "port must be above zero."),
-    "unknown option": ({"default": entry(OPTIONS={"hots": "a"})}, "E013", "unexpected keyword argument 'hots'"),
+    "unknown option": ({"default": entry(OPTIONS={"hots": "a"})}, "E013", "refused: there is no option hots."),
+    "missing options": ({"default": {"BACKEND": BACKENDS["smpp"]}}, "E013", "missing: host, system_id, password."),
     "a fault": ({"default": entry(OPTIONS={"host": "faulty"})}, "E013", "cannot be made from its options (RuntimeE"),
     "unknown key": ({"default": entry(OPTION={})}, "E014", "OPTION means nothing here"),
     "unknown key of the door": ({"default": entry(DOOR={"key": KEY, "keys": 1})}, "E014", "keys means nothing here"),
@@ -79,6 +80,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "an open door": ({"default": entry(DOOR={})}, "E016", "give its door a key or the vendor's addresses"),
     "a name that is no slug": ({"default": entry(), "bad_name": entry()}, "E017", "Gateway 'bad name'"),
     "a short key": ({"default": entry(DOOR={"key": Secret("k" * 23)})}, "E018", "shorter than 24 characters"),
+    "no network": ({"default": entry(DOOR={"key": KEY, "addresses": ["192.0.2.7/24"]})}, "E019", "has host bits set"),
     "no address": ({"default": entry(DOOR={"key": KEY, "addresses": ["192.0.2.300"]})}, "E019", "'192.0.2.300'"),
 }
 

@@ -140,6 +140,14 @@ def test_each_mistake_is_a_sentence_that_names_the_variable_of_the_file(
     assert said in sentence
 
 
+def test_a_secret_that_stands_where_its_variable_belongs_is_not_shown(tmp_path: Path) -> None:
+    for secret in (PASSWORD, f"{PASSWORD}=", f"{PASSWORD}\\u0000"):
+        with pytest.raises(BadEnvironment) as refused:
+            read(written(tmp_path, f'[default]\nbackend = "smpp"\noptions = {{ password = {{ env = "{secret}" }} }}'))
+        assert PASSWORD not in str(refused.value)
+        assert "options password" in str(refused.value)
+
+
 def test_a_file_that_is_not_there_is_refused_in_one_sentence(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(BadEnvironment, match=r"^SMSMANAGER_GATEWAYS must be the path of a TOML file, not .*\.$"):

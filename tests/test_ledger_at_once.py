@@ -1,7 +1,6 @@
 """The ledger under several threads on connections of their own: no race, no deadlock."""
 
 import threading
-import time
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from credits.models import Account, Book, Owed, Transfer
 from tests import factories
 from tests.factories import assert_ledger_adds_up, balances
 from tests.fixtures.databases import FreshDatabase
-from tests.threads import DEADLINE, at_once
+from tests.threads import DEADLINE, at_once, until_waiting
 
 CAUSE = ("test", "1")
 
@@ -53,18 +52,7 @@ def submit_at_once(account: Account) -> list[Any]:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT id FROM credits_book WHERE account_id = %s FOR UPDATE", [account.pk])
             taken.set()
-            end = time.monotonic() + DEADLINE
-            waiting = 0
-            while waiting < WRITERS:
-                assert time.monotonic() < end, f"only {waiting} writers came to the books"
-                # A transaction sees one moment of this view unless it asks for another.
-                cursor.execute("SELECT pg_stat_clear_snapshot()")
-                cursor.execute(
-                    "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
-                    "AND wait_event_type = 'Lock'"
-                )
-                [waiting] = cursor.fetchone()
-                time.sleep(0.01)
+            until_waiting(WRITERS)
 
     writers: list[Any] = [partial(write, draft) for draft in drafts]
     results = at_once([*writers, gate] if connection.vendor == "postgresql" else writers)

@@ -1,6 +1,7 @@
 """The proof of the ledger: `verify` and `manage.py verify_ledger`."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 
 from compose import dispatch
@@ -117,8 +119,13 @@ def forced(statement: str) -> None:
 
 
 @pytest.fixture
-def busy(account: Account) -> Account:
+def busy(db: None) -> Account:
+    return busy_account()
+
+
+def busy_account() -> Account:
     """An account with messages that wait, were sent and were given back, a refund, an order, and a paid debt."""
+    account = factories.account(millis=10_000)
     with scripted_gateway():
         for _number in range(2):
             factories.submission(account, to=2)
@@ -184,6 +191,16 @@ WRONG = {
     "a debt of more": ("UPDATE credits_owed SET amount = amount + 1", "owed:"),
     "a debt that is paid again": ("UPDATE credits_owed SET paid_by_id = NULL", "owed:"),
     "a line less": ("DELETE FROM credits_transfer WHERE verb = 'hold'", "book:"),
+    "a submission of more": ("UPDATE compose_submission SET price = price + 5", "price:"),
+    "another rate": ("UPDATE compose_message SET rate = rate + 5", "price:"),
+    "prices of two messages of one line": (
+        (
+            "UPDATE compose_message SET price = price + CASE WHEN id IN (SELECT MIN(id) FROM compose_message "
+            "GROUP BY hold_ended_by_id) THEN 5 ELSE -5 END WHERE hold_ended_by_id IN "
+            "(SELECT hold_ended_by_id FROM compose_message GROUP BY 1 HAVING COUNT(*) = 2)"
+        ),
+        "price:",
+    ),
 }
 
 
@@ -196,30 +213,84 @@ def test_the_proof_finds_what_was_changed_by_force(busy: Account, statement: str
         call_command("verify_ledger")
 
 
-def test_the_proof_finds_a_book_below_zero_even_where_its_lines_say_the_same(account: Account) -> None:
-    """Nothing can make one while the constraint stands."""
-    lifted, back = {
-        "sqlite": ("PRAGMA ignore_check_constraints = ON", "PRAGMA ignore_check_constraints = OFF"),
-        "postgresql": ("ALTER TABLE credits_book DROP CONSTRAINT book_balance_never_negative", "SELECT 1"),
-    }[connection.vendor]
+@contextmanager
+def no_rules() -> Iterator[CursorWrapper]:
+    """A cursor for which neither triggers nor checks nor foreign keys stand, as whoever owns the tables can have."""
     connection.check_constraints()
+    tables = ("credits_transfer", "credits_book", "credits_owed", "credits_order", "compose_message")
     with connection.cursor() as cursor:
-        cursor.execute(lifted)
-        try:
+        for trigger in triggers.wanted(connection):
+            on = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER {trigger.name}{on}")
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        else:
             cursor.execute(
-                "INSERT INTO credits_transfer (verb, debit_id, credit_id, amount, key, cause_kind, cause_key, reason, "
-                "created_at) SELECT 'charge', debit_id, credit_id, 10005, 'x', 'test', '1', '', created_at "
-                "FROM (SELECT MAX(created_at) AS created_at FROM credits_transfer) AS line, "
-                "(SELECT id AS debit_id FROM credits_book WHERE kind = 'available') AS available, "
-                "(SELECT id AS credit_id FROM credits_book WHERE kind = 'spent') AS spent"
+                "SELECT conrelid::regclass::text, conname FROM pg_constraint "
+                "WHERE contype IN ('c', 'f') AND conrelid::regclass::text = ANY (%s)",
+                [list(tables)],
             )
-            cursor.execute("UPDATE credits_book SET balance = balance - 10005 WHERE kind = 'available'")
-            cursor.execute("UPDATE credits_book SET balance = balance + 10005 WHERE kind = 'spent'")
+            for table, name in cursor.fetchall():
+                cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        try:
+            yield cursor
         finally:
-            cursor.execute(back)
-    [difference] = prove()
-    assert difference.key.startswith("below:")
-    assert "shows -5, below zero" in difference.sentence
+            if connection.vendor == "sqlite":
+                cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    # What stays is a database in which everything stands again, and nobody was ever refused.
+    triggers.install(connection)
+
+
+def forged(verb: str, debit: str, credit: str, amount: int) -> list[str]:
+    """A line from one kind of book of the first account to another, and the balances that go with it."""
+    giver, taker = [f"(SELECT MIN(id) FROM credits_book WHERE kind = '{kind}')" for kind in (debit, credit)]  # noqa: S608
+    line = (
+        "INSERT INTO credits_transfer (verb, debit_id, credit_id, amount, key, cause_kind, cause_key, reason, "  # noqa: S608
+        f"created_at) SELECT '{verb}', COALESCE({giver}, 999999), {taker}, {amount}, 'x', 'test', '1', '', "
+        "created_at FROM (SELECT MAX(created_at) AS created_at FROM credits_transfer) AS line"
+    )
+    return [
+        line,
+        f"UPDATE credits_book SET balance = balance - ({amount}) WHERE id = {giver}",  # noqa: S608
+        f"UPDATE credits_book SET balance = balance + ({amount}) WHERE id = {taker}",  # noqa: S608
+    ]
+
+
+RULELESS = {
+    "a book below zero": (forged("charge", "available", "spent", 2_000_000), "below:"),
+    "credits out of no book": (forged("top_up", "nothing", "available", 5_000), "book:999999"),
+    "less than nothing": (forged("top_up", "issued", "available", -5_000), "amount:top_up"),
+    "a book of a kind that there is not": (["UPDATE credits_book SET kind = 'gift' WHERE kind = 'spent'"], "route:"),
+    "a debt paid by no line": (["UPDATE credits_owed SET paid_by_id = 999999"], "owed:"),
+    "an order credited by no line": (["UPDATE credits_order SET credited_by_id = 999999"], "order:"),
+    "an order credited and cancelled": (["UPDATE credits_order SET status = 'cancelled'"], "order:"),
+    "a refund by no line": (
+        ["UPDATE compose_message SET refunded_by_id = 999999 WHERE refunded_by_id IS NOT NULL"],
+        "refunded:",
+    ),
+    "an end by no line": (
+        ["UPDATE compose_message SET hold_ended_by_id = 999999 WHERE state = 'failed' OR state = 'accepted'"],
+        "pointers:999999",
+    ),
+}
+
+
+@pytest.mark.parametrize(("statements", "key"), RULELESS.values(), ids=RULELESS)
+def test_the_proof_finds_what_no_rule_of_the_database_refused(
+    fresh_database: FreshDatabase, statements: list[str], key: str
+) -> None:
+    """All rules are taken away, the books are forged so that they add up, and the triggers are put back."""
+    busy_account()
+    if connection.vendor == "sqlite":
+        # Not inside a transaction, where SQLite does not listen.
+        connection.cursor().execute("PRAGMA foreign_keys = OFF")
+    with no_rules() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    found = prove()
+    assert any(one.key.startswith(key) for one in found), found
+    with pytest.raises(CommandError, match="does not add up"):
+        call_command("verify_ledger")
 
 
 def test_the_proof_finds_a_trigger_that_is_missing(account: Account) -> None:

@@ -71,8 +71,9 @@ def test_a_ledger_line_is_never_changed(account: Account, statement: str) -> Non
         "UPDATE credits_book SET balance = -1 WHERE kind = 'available'",
         "DELETE FROM credits_book",
         "UPDATE credits_book SET kind = 'issued' WHERE kind = 'held'",
+        "UPDATE credits_book SET id = -id",
     ],
-    ids=["negative balance", "delete", "a second issued"],
+    ids=["negative balance", "delete", "a second issued", "another number"],
 )
 def test_a_book_keeps_its_rules(account: Account, statement: str) -> None:
     def execute() -> None:
@@ -83,6 +84,40 @@ def test_a_book_keeps_its_rules(account: Account, statement: str) -> None:
 
     with pytest.raises(IntegrityError):
         execute()
+
+
+def test_a_book_that_no_line_names_is_not_deleted_or_given_away_either(account: Account) -> None:
+    """No foreign key protects it, and with it an account's credits would be another's."""
+    factories.account(name="Another", millis=0)
+    books = Book.objects.filter(debits=None, credits=None).order_by("pk")
+    away = "CASE account_id WHEN (SELECT MIN(id) FROM credits_account) THEN -1 ELSE -2 END"
+    for statement in (
+        f"DELETE FROM credits_book WHERE id = {books[0].pk}",  # noqa: S608
+        f"UPDATE credits_book SET account_id = {away} WHERE id = {books[0].pk}",  # noqa: S608
+        "UPDATE credits_book SET kind = 'spent' WHERE kind = 'held'",
+    ):
+        with (
+            pytest.raises(IntegrityError, match="a book "),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE credits_book SET kind = kind, account_id = account_id, balance = balance")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE credits_transfer SET amount = line.amount + 1 FROM credits_transfer AS line WHERE line.id > 0",
+        "WITH l AS (SELECT id FROM credits_transfer) DELETE FROM credits_transfer WHERE id IN (SELECT id FROM l)",
+        "UPDATE credits_transfer SET id = -id",
+        "UPDATE credits_transfer SET created_at = created_at, by_id = NULL",
+    ],
+    ids=["update from", "with delete", "another number", "nobody did it"],
+)
+def test_a_ledger_line_is_not_changed_in_a_roundabout_way(account: Account, statement: str) -> None:
+    refused(statement)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +307,7 @@ def complaints() -> list[str]:
 def test_the_check_says_which_trigger_is_missing() -> None:
     wanted = triggers.wanted(connection)
     assert {trigger.table for trigger in wanted} == {
+        "credits_book",
         "credits_transfer",
         "credits_owed",
         "credits_order",
@@ -293,6 +329,40 @@ def test_a_disabled_trigger_is_missing_too() -> None:
             with connection.cursor() as cursor:
                 cursor.execute(f"ALTER TABLE credits_transfer {how} TRIGGER credits_transfer_no_update")
             assert triggers.missing(connection) == {"credits_transfer_no_update"}
+
+
+@pytest.mark.django_db
+def test_a_trigger_that_lets_through_what_it_should_refuse_is_missing_too() -> None:
+    """Under its own name, so that who looks for names finds it."""
+    name = "credits_transfer_no_update"
+    empty = {
+        "sqlite": [
+            f"DROP TRIGGER {name}",
+            f"CREATE TRIGGER {name} BEFORE UPDATE ON credits_transfer BEGIN SELECT 1; END",
+        ],
+        "postgresql": [
+            "CREATE FUNCTION agree() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+            f"CREATE OR REPLACE TRIGGER {name} BEFORE UPDATE ON credits_transfer FOR EACH ROW EXECUTE FUNCTION agree()",
+        ],
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        for statement in empty:
+            cursor.execute(statement)
+    assert triggers.missing(connection) == {name}
+    triggers.install(connection)
+    assert triggers.missing(connection) == set()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"CREATE OR REPLACE TRIGGER {name} BEFORE UPDATE ON credits_transfer FOR EACH ROW "
+                "WHEN (OLD.amount < 0) EXECUTE FUNCTION credits_refuse('never')"
+            )
+            assert triggers.missing(connection) == {name}
+            cursor.execute(
+                "CREATE OR REPLACE FUNCTION credits_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "RETURN COALESCE(NEW, OLD); END $$"
+            )
+        assert triggers.missing(connection) == {one.name for one in triggers.wanted(connection)}
 
 
 @pytest.mark.django_db

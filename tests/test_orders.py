@@ -5,10 +5,12 @@ import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
@@ -508,6 +510,36 @@ def test_the_administrator_cancels(account: Account, admin: Client) -> None:
     assert "1 order is cancelled." in read(act(admin, "cancel", order)).text
     assert "was left as it is" in read(act(admin, "confirm", order)).text
     assert balances(account)["available"] == 0
+
+
+def test_an_order_cancelled_meanwhile_is_not_called_credited(
+    account: Account, admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same person in another window, between the reading of the list and the lock of the order."""
+    order, confirm = place(account), orders.confirm
+
+    def too_late(order: Order, by: Any, reference: str = "") -> Order:
+        orders.cancel(order, by)
+        return confirm(order, by, reference)
+
+    monkeypatch.setattr(orders, "confirm", too_late)
+    page = read(act(admin, "confirm", order)).text
+    assert "was left as it is" in page
+    assert "1 order is credited" not in page
+    assert balances(account)["available"] == 0
+
+
+def test_a_grant_sent_by_many_clicks_is_made_and_noted_once(fresh_database: FreshDatabase) -> None:
+    """Six entries in the account's history would be six grants to whoever reads it."""
+    account, root = factories.account(millis=0), factories.user("root", superuser=True)
+    typed = {"amount": "5", "reason": "Gift", "request_key": str(uuid.uuid4())}
+    address = reverse("admin:credits_account_grant", args=[account.pk])
+    browsers = [browser_of(root) for _number in range(6)]
+    answers = at_once([partial(browser.post, address, typed) for browser in browsers])
+    assert [answer.status_code for answer in answers] == [302] * 6
+    assert balances(account)["available"] == 5_000
+    [entry] = LogEntry.objects.filter(object_id=str(account.pk))
+    assert (entry.user, "Gift" in entry.change_message) == (root, True)
 
 
 def test_an_order_is_changed_by_no_form(account: Account, admin: Client) -> None:

@@ -89,12 +89,6 @@ def test_asking_for_a_virtual_number_does_not_bring_its_messages(account: Accoun
     assert ReceivedMessage.objects.latest("pk").account == owner
 
 
-def test_a_virtual_number_that_two_accounts_have_belongs_to_neither(account: Account) -> None:
-    for one in (account, factories.account()):
-        factories.sender(one, "+33937000001", kind=Sender.Kind.VIRTUAL)
-    assert arrive(answer(to="+33937000001")) == ["unmatched"]
-
-
 def test_an_answer_answers_the_last_message_that_left(account: Account, gateway: ScriptedGateway) -> None:
     sender = factories.pool()
     early = factories.message(account, by=sender, body="one", deferred_to=NOON + timedelta(minutes=1))

@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Iterator
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
 from credits.models import Account
-from senders import pool
 from senders.models import DestinationRule, Lease, Sender, ShortNumber
 from senders.rules import refusals
 from tests import factories
-from tests.factories import NOON
+from tests.factories import NOON, take_numbers
 from tests.pages import browser_of, is_a_sentence, read, sentence
 
 RULES = "/administration/senders/destinationrule/"
@@ -196,22 +194,10 @@ def test_the_list_of_senders_takes_as_many_queries_for_many_senders_as_for_one(
     assert counts[0] == counts[1]
 
 
-def leased(account: Account, *recipients: str) -> dict[str, str]:
-    """The numbers that the account gets for these recipients."""
-    with transaction.atomic():
-        return pool.lease(
-            account_id=account.pk,
-            recipients=recipients,
-            commercial=False,
-            now=NOON,
-            until=NOON + timedelta(hours=48),
-        )
-
-
 def test_a_recipient_gets_a_short_number_of_its_own_country_where_there_is_one(account: Account) -> None:
     ShortNumber.objects.create(number="8850", country="BE", use="other")
     recipients = ["+33612345678", "+32470123456", "+262692123456", "+447400123456"]
-    assert leased(account, *recipients) == {
+    assert take_numbers(account, *recipients) == {
         "+33612345678": "38111",
         "+32470123456": "8850",
         "+262692123456": "38111",
@@ -222,16 +208,16 @@ def test_a_recipient_gets_a_short_number_of_its_own_country_where_there_is_one(a
 def test_a_short_number_of_another_country_is_better_than_none(account: Account) -> None:
     ShortNumber.objects.create(number="8850", country="BE", use="other")
     other = factories.account()
-    assert leased(account, "+32470123456") == {"+32470123456": "8850"}
-    assert leased(other, "+32470123456") == {"+32470123456": "38111"}
+    assert take_numbers(account, "+32470123456") == {"+32470123456": "8850"}
+    assert take_numbers(other, "+32470123456") == {"+32470123456": "38111"}
     ShortNumber.objects.filter(country="FR").update(enabled=False)
-    assert leased(account, "+33612345678") == {"+33612345678": "8850"}
+    assert take_numbers(account, "+33612345678") == {"+33612345678": "8850"}
 
 
 def test_an_account_keeps_its_number_with_a_recipient_when_one_of_the_recipients_country_comes(
     account: Account,
 ) -> None:
-    assert leased(account, "+32470123456") == {"+32470123456": "38111"}
+    assert take_numbers(account, "+32470123456") == {"+32470123456": "38111"}
     ShortNumber.objects.create(number="8850", country="BE", use="other")
-    assert leased(account, "+32470123456") == {"+32470123456": "38111"}
+    assert take_numbers(account, "+32470123456") == {"+32470123456": "38111"}
     assert Lease.objects.count() == 1

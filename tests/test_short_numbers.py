@@ -12,10 +12,9 @@ from django.db import connection, transaction
 from compose import dispatch
 from compose.models import Message
 from credits.models import Account
-from senders import pool
 from senders.models import Lease, ShortNumber
 from tests import factories
-from tests.factories import NOON, assert_message, at
+from tests.factories import NOON, assert_message, at, take_numbers
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
 from tests.threads import DEADLINE, at_once
@@ -93,32 +92,23 @@ def test_claims_that_want_the_same_short_numbers_in_opposite_order_do_not_deadlo
     begun: queue.Queue[int] = queue.Queue()
     leased = threading.Event()
 
-    def lease(account: Account, recipient: str) -> dict[str, str]:
-        return pool.lease(
-            account_id=account.pk,
-            recipients=[recipient],
-            commercial=False,
-            now=NOON,
-            until=NOON + timedelta(hours=48),
-        )
-
     def first() -> dict[str, str]:
         with transaction.atomic():
-            found = lease(one, "+33612000001")
+            found = take_numbers(one, "+33612000001")
             begun.put(0)
             if connection.vendor == "postgresql":
                 pid = begun_by_second.get(timeout=DEADLINE)
                 wait_until(lambda: leased.is_set() or is_blocked(pid))
-            return found | lease(one, "+33612000002")
+            return found | take_numbers(one, "+33612000002")
 
     def second() -> dict[str, str]:
         begun.get(timeout=DEADLINE)
         with transaction.atomic():
             if connection.vendor == "postgresql":
                 begun_by_second.put(connection.connection.info.backend_pid)
-            found = lease(other, "+33612000002")
+            found = take_numbers(other, "+33612000002")
             leased.set()
-            return found | lease(other, "+33612000001")
+            return found | take_numbers(other, "+33612000001")
 
     begun_by_second: queue.Queue[int] = queue.Queue()
     results = at_once([first, second])

@@ -155,7 +155,7 @@ class KannelGateway(Gateway):
         given.refuse_undeclared(message, self.capabilities.classes, self.capabilities.sender_kinds)
         reference = f"{message.id}-{secrets.token_hex(8)}"
         reply = self._caller.call("GET", self._url, params=self._parameters(message, reference))
-        return _outcome(reply, reference)
+        return _outcome(reply, reference, str(self._fixed["password"]))
 
     def _parameters(self, message: Outgoing, reference: str) -> dict[str, str | int]:
         try:
@@ -220,8 +220,9 @@ class KannelGateway(Gateway):
         )
 
 
-def _outcome(reply: Reply, reference: str) -> Outcome:
-    body = reply.text.strip()
+def _outcome(reply: Reply, reference: str, password: str) -> Outcome:
+    # What stands between us and Kannel may repeat our call.
+    body = reply.text.strip().replace(password, "…")
     for beginning, (kind, reason) in ANSWERS.items():
         if body.startswith(beginning):
             # Its word counts together with its status: an "accepted" of a proxy's error page is none.

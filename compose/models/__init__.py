@@ -1,11 +1,12 @@
 """What goes out: submissions, their messages with the state machine, the STOP list, the raw events of gateways,
-their routes and how they are.
+their routes, how they are and what they did.
 """
 
 from compose.models.events import GatewayEvent
 from compose.models.gateways import GatewayState, Route, VendorCode
 from compose.models.messages import Message, MessageClass, Submission, Transition, due_before, is_final, may_move
 from compose.models.optouts import E164, OptOut
+from compose.models.tallies import Tally
 
 __all__ = [
     "E164",
@@ -16,6 +17,7 @@ __all__ = [
     "OptOut",
     "Route",
     "Submission",
+    "Tally",
     "Transition",
     "VendorCode",
     "due_before",

@@ -10,6 +10,9 @@ worker_class = "gthread"
 preload_app = True
 # Seconds that requests under way have to end when the server is stopped.
 graceful_timeout = 5
+# Kannel tells a received message in the address: a long one in UCS-2 needs six characters for each of its own. The
+# largest that gunicorn can.
+limit_request_line = 8190
 # Its socket would lie in the home directory, shared by every installation of this user.
 control_socket_disable = True
 # A worker touches a file there to show that it lives: never on a disk that may be slow.

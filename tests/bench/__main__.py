@@ -7,7 +7,7 @@ import platform
 
 import django
 
-NAMES = ("segments", "numbers", "pages", "keys", "paste", "ledger", "kannel", "doors", "smpp", "inbox")
+NAMES = ("segments", "numbers", "pages", "keys", "paste", "ledger", "kannel", "doors", "smpp", "inbox", "dispatch")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes]
 PAGES = [
     "/",
     "/received/",
+    "/received/?q=nothing-is-called-so",
     "/received/1/",
     "/sent/",
     "/sent/1/",
@@ -33,6 +34,7 @@ PAGES = [
     "/credits/rates/?q=33",
     "/account/me/",
     "/account/settings/",
+    "/account/reactions/",
     "/password/",
     "/sent/?q=nothing-is-called-so",
     "/not-there/",

@@ -248,12 +248,15 @@ def test_it_stops_though_the_database_is_away(
     assert deliveries.nudges == 0
 
 
-def test_an_event_that_the_database_refuses_stands_before_no_other(
-    db: None, centre: Smsc, configured: None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error", [DataError("no"), TypeError("no"), ValueError("no")], ids=lambda error: type(error).__name__
+)
+def test_an_event_that_cannot_be_stored_stands_before_no_other(
+    db: None, centre: Smsc, configured: None, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refuse(_gateway: str, events: Sequence[Event]) -> None:
         if any(getattr(event, "reference", "") == "2" for event in events):
-            raise DataError("no")
+            raise error
 
     storing(monkeypatch, refuse)
     deliveries = Deliveries(centre, receipt("1"), receipt("2"), receipt("3"), receipt("1", "EXPIRED"), count=3)

@@ -1,7 +1,7 @@
 """Delivery receipts in every form that peers write them."""
 
 import contextlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -185,6 +185,17 @@ def test_the_same_receipt_twice_has_the_same_key_and_another_has_another() -> No
     assert first == again
     assert len({first, other, changed}) == 3
     assert all(len(key) <= 160 for key in (first, other, changed))
+
+
+@pytest.mark.parametrize(("done", "told_apart"), [(b"", True), (b" done date:2611241131", False)])
+def test_a_receipt_for_an_id_that_a_peer_used_before_is_none_of_the_earlier_message(
+    done: bytes, told_apart: bool
+) -> None:
+    body = delivery(message=b"id:1 stat:DELIVRD" + done, esm_class=0x04)
+    first, later = (
+        event_of(read_deliver_sm(body), body, options(), now=now).key for now in (NOW, NOW + timedelta(hours=1))
+    )
+    assert (first != later) is told_apart
 
 
 def test_what_is_marked_as_a_receipt_and_is_none_is_kept_as_unknown() -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +93,14 @@ def test_only_this_user_reads_its_data(up: Running) -> None:
 
 def test_the_broker_listens_on_no_port(up: Running) -> None:
     assert up.program("broker").net_connections(kind="inet") == []
+
+
+def test_a_long_message_in_the_address_of_a_call_is_not_too_long_for_the_server(up: Running) -> None:
+    # As Kannel tells a received message of 10 parts in UCS-2: each octet is three characters of the address.
+    with pytest.raises(urllib.error.HTTPError) as answered:
+        urllib.request.urlopen(f"{up.url}/gateways/nobody/received?text={'%00e' * 2000}", timeout=10)  # noqa: S310
+    assert answered.value.code == 404
+    assert "No gateway that is called has this name" in answered.value.read().decode()
 
 
 def test_a_second_start_is_refused_and_names_the_first(up: Running) -> None:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.tooling import compose
 
@@ -25,6 +26,19 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
 
 def test_the_compose_file_of_the_project_is_right() -> None:
     assert compose.problems(compose.ROOT) == []
+
+
+def test_it_starts_every_part_and_keeps_what_must_outlive_a_container() -> None:
+    document = yaml.safe_load((compose.ROOT / compose.COMPOSE_FILE).read_text())
+    services = document["services"]
+    assert set(services) >= {"migrate", "web", "worker", "beat", "listener", "postgres", "redis"}
+    assert set(document["volumes"]) == {"data", "postgres", "redis"}
+    for name, service in services.items():
+        assert service.get("volumes"), f"{name} keeps nothing"
+        if "build" in service:
+            assert service["env_file"] == ".env", name
+    # Web is restarted when it is dead, not when the broker is.
+    assert "/healthz" in str(services["web"]["healthcheck"]["test"])
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,11 @@ class Answers:
     code_pattern: re.Pattern[str] | None
     code_path: str
 
-    def outcome(self, reply: Reply, own_reference: str) -> Outcome:
-        """What became of the message; `own_reference` is its name where the vendor gives none."""
+    def outcome(self, reply: Reply, own_reference: str, secrets: Sequence[str] = ()) -> Outcome:
+        """What became of the message; `own_reference` is its name where the vendor gives none.
+
+        A vendor may repeat `secrets` in its answer.
+        """
         data = reply.json_or(None)
         if self.success.fits(reply, data):
             reference = self._reference(reply, data, own_reference)
@@ -57,7 +60,7 @@ class Answers:
         for look, word in self.failures:
             if look.fits(reply, data):
                 return _failure(word, reply)
-        code = self._code(reply, data)
+        code = self._code(reply, data, secrets)
         return refusal(reply, code=code) or OutcomeUnknown(f"answered {reply.status} and no known word", code=code)
 
     def _reference(self, reply: Reply, data: Any, own: str) -> str:
@@ -69,10 +72,13 @@ class Answers:
             return plain(found["reference"] if found else "")[:LONGEST_REFERENCE]
         return own
 
-    def _code(self, reply: Reply, data: Any) -> str:
+    def _code(self, reply: Reply, data: Any, secrets: Sequence[str]) -> str:
         code = text_at(data, self.code_path)
         if not code and self.code_pattern is not None and (found := self.code_pattern.search(reply.text)):
             code = plain(found[found.re.groups and 1])
+        # Before it is cut: half a secret is too much, too.
+        for secret in secrets:
+            code = code.replace(secret, "…")
         return code[:LONGEST_CODE] or str(reply.status)
 
 

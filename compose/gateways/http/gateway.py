@@ -145,7 +145,7 @@ class HttpGateway(Gateway):
             headers=headers,
             auth=self._auth,
         )
-        return self._answers.outcome(reply, reference)
+        return self._answers.outcome(reply, reference, self._hidden)
 
     def _values(self, message: Outgoing, reference: str) -> dict[str, Value]:
         try:

@@ -56,15 +56,20 @@ def _is_receipt(delivery: Delivery, options: Options) -> bool:
 def _report(delivery: Delivery, raw: dict[str, Any], options: Options, now: datetime) -> Report:
     text = raw["text"] = receipt_text(delivery.message, delivery.data_coding)
     receipt = read_receipt(text, delivery.parameters)
+    # Some peers count their ids from 1 again after a restart. Where no date tells the receipts of two messages apart,
+    # the hour does; a repetition in another hour changes nothing when it is applied.
+    hour = f"{now:%Y-%m-%dT%H}"
     if receipt is None:
-        return Report(key=_key("receipt", delivery.message.hex()), reference="", status="unknown", at=now, raw=raw)
+        return Report(
+            key=_key("receipt", delivery.message.hex(), hour), reference="", status="unknown", at=now, raw=raw
+        )
     # As a parameter the id is written as in the answer to the submission.
     form = options.answer_ids if receipt.id_is_parameter else options.receipt_ids
     reference = canonical(receipt.id, form)
     reason = options.receipt_errors.get(receipt.error, "") or receipt.reason
     at = done_at(receipt.done, options.receipt_time_zone) if options.receipt_time_zone else None
     return Report(
-        key=_key("receipt", reference, receipt.status, receipt.error, receipt.done),
+        key=_key("receipt", reference, receipt.status, receipt.error, receipt.done or hour),
         reference=reference,
         status=receipt.status,
         reason=reason,

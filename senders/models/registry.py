@@ -1,15 +1,13 @@
-"""Who it is from: the registry of senders and the pool of short numbers."""
+"""The registry of senders: who may write in whose name, and how that came about."""
 
 import uuid
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from credits.models import Account
-from credits.regions import validate_region
 
 
 class Sender(models.Model):
@@ -71,6 +69,11 @@ class Sender(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status="refused") | ~Q(refusal_reason=""), name="sender_refused_says_why"
+            ),
+            models.UniqueConstraint(
+                fields=["value"],
+                condition=Q(kind="virtual", status="enabled", deleted_at=None),
+                name="sender_virtual_number_once",
             ),
         ]
 
@@ -150,79 +153,3 @@ class ProtectedName(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class ShortNumber(models.Model):
-    """A number of the shared pool. In France 36xxx carry commercial messages and 38xxx the others."""
-
-    class Use(models.TextChoices):
-        COMMERCIAL = "commercial", _("Commercial messages")
-        OTHER = "other", _("Other messages")
-
-    number = models.CharField(_("number"), max_length=8, unique=True, validators=[RegexValidator(r"^\d{3,8}$")])
-    country = models.CharField(_("country"), max_length=2, default="FR", validators=[validate_region])
-    use = models.CharField(_("use"), max_length=10, choices=Use)
-    enabled = models.BooleanField(_("enabled"), default=True)
-
-    class Meta:
-        verbose_name = _("short number")
-        verbose_name_plural = _("short numbers")
-        ordering = ["number"]
-
-    def __str__(self) -> str:
-        return self.number
-
-
-class DestinationRule(models.Model):
-    """Whether a kind of sender reaches a country. Where there is no rule, it does."""
-
-    region = models.CharField(_("destination"), max_length=2, validators=[validate_region])
-    kind = models.CharField(_("kind of sender"), max_length=12, choices=Sender.Kind)
-    allowed = models.BooleanField(
-        _("reaches this destination"),
-        default=False,
-        help_text=_("Empty: no message from this kind of sender can be sent there."),
-    )
-    note = models.CharField(
-        _("note"), max_length=250, blank=True, help_text=_("A sentence that users read beside the rule.")
-    )
-    source = models.CharField(
-        _("where this is known from"),
-        max_length=250,
-        blank=True,
-        help_text=_("An address or a document; only administrators see it."),
-    )
-
-    class Meta:
-        verbose_name = _("rule of a destination")
-        verbose_name_plural = _("rules of destinations")
-        ordering = ["region", "kind"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["region", "kind"],
-                name="destination_rule_once_per_kind",
-                violation_error_message=_("There is a rule for this destination and kind of sender. Change that one."),
-            ),
-            models.CheckConstraint(condition=Q(kind__in=Sender.Kind.values), name="destination_rule_kind_is_known"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.region} · {self.get_kind_display()}"
-
-
-class Lease(models.Model):
-    """A short number that one account uses with one recipient until the reply window ends.
-
-    Unique by number and recipient, so that an answer always has one account it can belong to.
-    """
-
-    number = models.ForeignKey(ShortNumber, models.CASCADE, related_name="leases")
-    recipient = models.CharField(max_length=16)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="+")
-    until = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["number", "recipient"], name="lease_one_account_at_a_time")]
-
-    def __str__(self) -> str:
-        return f"{self.number_id} {self.recipient}"

@@ -1,0 +1,183 @@
+"""Whether the installation can do its work now: what `/readyz` says.
+
+The database and the broker are asked at the same time, each in a thread of its own that nobody waits for longer than
+SECONDS: one that takes a connection and then says nothing holds up no page. At most one thread for each waits, however
+many ask; who asks while it does gets the same answer.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Generic, TypeVar
+
+import redis
+from django.conf import settings
+from django.db import Error, connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from compose import backlog
+from smsmanager.models import Heartbeat
+
+log = logging.getLogger(__name__)
+
+# So long the database and the broker may take to answer.
+SECONDS = 2.0
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one check found: a word for the check, whether all is well, and a sentence without any secret."""
+
+    check: str
+    ok: bool
+    says: str
+
+
+class Patient(Generic[Answer]):
+    """Asks `question` in a thread, one at a time in this process, whoever waits for the answer and how long."""
+
+    def __init__(self, question: Callable[[], Answer]) -> None:
+        self._question = question
+        self._lock = threading.Lock()
+        self._asked: Future[Answer] | None = None
+
+    def ask(self) -> Future[Answer]:
+        """The answer to come, of the thread that runs already or of a new one."""
+        with self._lock:
+            if self._asked is None or self._asked.done():
+                self._asked = Future()
+                threading.Thread(target=self._answer, args=(self._asked,), name="readiness", daemon=True).start()
+            return self._asked
+
+    def _answer(self, asked: Future[Answer]) -> None:
+        try:
+            answer = self._question()
+        except Exception as error:  # noqa: BLE001  (whoever asked gets it)
+            asked.set_exception(error)
+        else:
+            asked.set_result(answer)
+
+
+def look() -> list[Line]:
+    """The lines of all checks, after SECONDS at the latest."""
+    until = time.monotonic() + SECONDS
+    database, broker = _database.ask(), _broker.ask()
+    return [*_said_of_database(database, until), _said_of_broker(broker, until)]
+
+
+def note_beat() -> None:
+    """Keep that beat was seen now: one statement, in the database, which outlives a broker that was emptied."""
+    Heartbeat.objects.bulk_create(
+        [Heartbeat(name=Heartbeat.BEAT, at=timezone.now())],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["at"],
+    )
+
+
+def ask_database() -> list[Line]:
+    """What the database knows, in four queries. Raises django.db.Error when it cannot be asked."""
+    missing = expected_migrations().difference(MigrationRecorder(connections["default"]).applied_migrations())
+    if missing:
+        text = f"{len(missing)} of the applications need manage.py migrate"
+        return [
+            Line("migrations", False, text),
+            *(Line(check, False, "not looked at before the migrations") for check in ("beat", "oldest_due")),
+        ]
+    now = timezone.now()
+    seen = Heartbeat.objects.filter(name=Heartbeat.BEAT).values_list("at", flat=True).first()
+    return [Line("migrations", True, "all applied"), _beat(seen, now), _oldest_due(backlog.oldest_due(now), now)]
+
+
+@cache
+def expected_migrations() -> frozenset[tuple[str, str]]:
+    """The last migration of each application, as the code has them. Read from the disk once.
+
+    What a newer version added besides is nobody's business here: while an upgrade runs, processes of the version
+    before are still ready.
+    """
+    return frozenset(MigrationLoader(None).graph.leaf_nodes())
+
+
+def _beat(seen: datetime | None, now: datetime) -> Line:
+    if seen is None:
+        return Line("beat", False, "never seen")
+    age = round((now - seen).total_seconds())
+    # A mark of the future is of a clock that was wrong; taken as fresh it would hide that beat is gone.
+    return Line("beat", abs(age) <= settings.SMS_READY_BEAT_SECONDS, f"seen {age} s ago")
+
+
+def _oldest_due(since: datetime | None, now: datetime) -> Line:
+    if since is None:
+        return Line("oldest_due", True, "no message is due")
+    age = round((now - since).total_seconds())
+    return Line("oldest_due", age <= settings.SMS_READY_OLDEST_DUE_SECONDS, f"has been due for {age} s")
+
+
+def _in_own_connection() -> list[Line]:
+    """`ask_database` in a connection for this alone, so that a refused or hanging one shows."""
+    own = connections["default"].copy()
+    options = own.settings_dict["OPTIONS"]
+    options.pop("pool", None)
+    if own.vendor == "postgresql":
+        # libpq takes whole seconds, and less than two for two; 0 would be for ever.
+        options["connect_timeout"] = max(2, round(SECONDS))
+    connections["default"] = own
+    try:
+        return ask_database()
+    finally:
+        own.close()
+
+
+def _ask_broker() -> None:
+    """Raises redis.RedisError or OSError when the broker does not answer."""
+    with redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=SECONDS,
+        socket_timeout=SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    ) as client:
+        client.ping()
+
+
+def _said_of_database(asked: Future[list[Line]], until: float) -> list[Line]:
+    try:
+        lines = asked.result(timeout=max(0.0, until - time.monotonic()))
+    except TimeoutError:
+        said = f"did not answer within {SECONDS:.0f} s"
+    except Error as error:
+        said = "does not answer"
+        log.warning("Not ready: the database does not answer (%s)", type(error).__name__)
+    else:
+        return [Line("database", True, "answers"), *lines]
+    waiting = (Line(check, False, "the database does not say") for check in ("migrations", "beat", "oldest_due"))
+    return [Line("database", False, said), *waiting]
+
+
+def _said_of_broker(asked: Future[None], until: float) -> Line:
+    if not settings.REDIS_URL:
+        return Line("broker", False, "REDIS_URL is not set")
+    try:
+        asked.result(timeout=max(0.0, until - time.monotonic()))
+    except (TimeoutError, redis.TimeoutError):
+        said = f"did not answer within {SECONDS:.0f} s"
+    except (redis.RedisError, OSError, ValueError) as error:
+        said = "does not answer"
+        log.warning("Not ready: the broker does not answer (%s)", type(error).__name__)
+    else:
+        return Line("broker", True, "answers")
+    return Line("broker", False, said)
+
+
+_database = Patient(_in_own_connection)
+_broker = Patient(_ask_broker)
