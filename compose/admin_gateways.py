@@ -232,7 +232,7 @@ class RouteAdmin(RegionChoices, admin.ModelAdmin):
             "commercial": "" if route.commercial is None else [_("No"), _("Yes")][route.commercial],
         }
         told = (
-            _("%(what)s: %(value)s") % {"what": capfirst(label_for_field(name, Route)), "value": value}
+            _("%(what)s: %(value)s") % {"what": capfirst(str(label_for_field(name, Route))), "value": value}
             for name, value in asked.items()
             if value
         )

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import claims, dispatch, failover
+from compose import breakers, claims, dispatch, failover
 from compose.gateways.base import (
     Accepted,
     BadConfiguration,
@@ -244,8 +244,8 @@ def test_a_gateway_that_asks_for_patience_gets_it(account: Account, gateway: Scr
 
 def test_there_is_no_attempt_after_the_validity(account: Account, gateway: ScriptedGateway) -> None:
     message = factories.message(account)
-    gateway.script = raising(Throttled("slow", retry_after=48 * 3600))
-    dispatch.dispatch_due(clock=at(NOON))
+    gateway.script = raising(Throttled("slow", retry_after=600))
+    dispatch.dispatch_due(clock=at(NOON + timedelta(hours=47, minutes=55)))
     assert_message(message, State.FAILED, "validity_over")
     assert balances(account) == FULL
 
@@ -294,4 +294,5 @@ def queries_of(count: int, *, by_pool: bool) -> int:
 @pytest.mark.django_db
 def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(by_pool: bool) -> None:
     with scripted_gateway():
+        breakers.noted()
         assert queries_of(10, by_pool=by_pool) == queries_of(100, by_pool=by_pool)

@@ -187,7 +187,7 @@ def test_a_route_is_made_with_the_configured_gateways_to_choose_from(admin: Clie
     assert (made.priority, made.gateway, made.region, made.commercial, made.enabled) == (5, "spare", "BE", None, True)
     assert made.kind == made.message_class == ""
     assert (made.account, made.sender) == (None, None)
-    assert "Belgium (BE)" in read(admin.get(ROUTES)).one(id="result_list").text
+    assert "Destination: Belgium (BE)" in read(admin.get(ROUTES)).one(id="result_list").text
     refused = admin.post(f"{ROUTES}add/", {**fields, "gateway": "gone"})
     assert refused.status_code == 200
     assert Route.objects.count() == 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection, transaction
+from django.utils import translation
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -251,7 +252,8 @@ def test_what_is_there_is_shown_with_its_gap_when_the_hours_are_over(account: Ac
     assert texts() == [f"[…] {'b' * 153} […] {'d' * 153} […]"]
     found = ReceivedMessage.objects.get()
     assert found.missing == 3
-    assert found.missing_sentence == "3 SMS of this message are missing."
+    with translation.override("en"):
+        assert found.missing_sentence == "3 SMS of this message are missing."
     assert found.account == account
     services.apply_waiting(clock=at(LATER + timedelta(hours=99)))
     assert len(texts()) == 1

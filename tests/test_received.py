@@ -1,6 +1,7 @@
 """Received messages: whose they are, what they answer, and who has read them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_an_answer_answers_the_last_message_that_left(account: Account, gateway:
     factories.message(account, by=sender, body="refused")
     dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=2)))
     factories.message(account, by=sender, body="still waits", deferred_to=NOON + timedelta(days=1))
-    arrive(answer())
+    arrive(replace(answer(), at=NOON + timedelta(minutes=3)))
     assert received().answers == early
 
 

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("compose", "0007_message_stopped")]
+    dependencies = [("compose", "0008_message_stopped")]
 
     operations = [
         migrations.CreateModel(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("compose", "0007_message_stopped"),
+        ("compose", "0008_message_stopped"),
         ("credits", "0001_initial"),
         ("inbox", "0003_unread_deleted_searched"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
