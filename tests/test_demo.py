@@ -15,7 +15,8 @@ from compose.queries import scheduled
 from credits import statement
 from credits.models import Account, Member, Transfer
 from credits.queries import available
-from inbox.queries import conversation, received, unread_count
+from inbox.queries import received, unread_count
+from inbox.threads import thread
 from senders.models import Sender
 from senders.queries import offered
 from smsmanager import demo
@@ -94,13 +95,13 @@ def test_there_is_a_history_a_conversation_and_something_planned() -> None:
     with time_machine.travel(NOON, tick=False):
         demo.load()
         bakery = Account.objects.get(name="Boulangerie Martin")
-        owner = factories.owner(bakery)
+        owner = Member.objects.get(account=bakery, user=factories.owner(bakery))
         assert set(Message.objects.values_list("state", flat=True)) == {"delivered", "undelivered", "scheduled"}
         assert scheduled(bakery, now=NOON).count() == 4
-        [answer] = received(bakery, owner)
+        [answer] = received(owner)
         assert answer.answers is not None
-        assert unread_count(bakery, owner) == 1
-        lines = conversation(bakery, answer.number)
+        assert unread_count(owner) == 1
+        lines = thread(bakery, answer.number).lines
         assert [line.outgoing for line in lines[:2]] == [True, False]
         assert offered(bakery)[0].is_pool
 

@@ -11,7 +11,7 @@ from compose import dispatch
 from compose.gateways.base import Rejected
 from credits import ledger, owed
 from credits.models import Account, Member, Owed, Transfer
-from inbox import queries, services
+from inbox import marks, queries, services, threads
 from inbox.models import Received as ReceivedMessage
 from senders.models import Lease, Sender
 from tests import factories
@@ -31,6 +31,10 @@ def gateway() -> Iterator[ScriptedGateway]:
     """The only gateway: it takes all messages until its script says otherwise."""
     with scripted_gateway() as made:
         yield made
+
+
+def owner_of(account: Account) -> Member:
+    return Member.objects.get(account=account, user=factories.owner(account))
 
 
 def received() -> ReceivedMessage:
@@ -104,11 +108,11 @@ def test_an_answer_answers_the_last_message_that_left(account: Account, gateway:
 
 
 def test_a_message_that_nothing_explains_belongs_to_nobody_and_is_kept(account: Account) -> None:
-    person = factories.owner(account)
+    person = owner_of(account)
     assert arrive(answer(), answer(to="BoulMartin")) == ["unmatched", "unmatched"]
     assert ReceivedMessage.objects.filter(account=None).count() == 2
-    assert not queries.received(account, person)
-    assert queries.unread_count(account, person) == 0
+    assert not queries.received(person)
+    assert queries.unread_count(person) == 0
 
 
 def test_the_same_event_twice_is_one_message(account: Account) -> None:
@@ -169,7 +173,7 @@ def test_an_answer_that_finds_no_credit_is_shown_and_owed_until_the_next_top_up(
     account = factories.account(millis=1_000)
     sent(account, by=factories.pool())
     arrive(answer())
-    assert [row.text for row in queries.received(account, factories.owner(account))] == ["Merci"]
+    assert [row.text for row in queries.received(owner_of(account))] == ["Merci"]
     assert balances(account) == {"available": 0, "held": 0, "spent": 1_000}
     assert owed.total(account) == 1_000
     assert_ledger_adds_up()
@@ -198,23 +202,26 @@ def test_an_answer_whose_price_cannot_be_written_comes_again_with_it(
 
 
 def test_what_one_member_has_read_is_unread_for_another(account: Account) -> None:
+    other = factories.member(account, Member.Role.READER)
     sent(account, by=factories.pool())
     arrive(answer())
-    reader, other = factories.owner(account), factories.member(account, Member.Role.READER).user
+    reader = owner_of(account)
     for _time in range(2):
-        services.mark_read(account, reader, [received().pk])
-    assert [queries.unread_count(account, person) for person in (reader, other)] == [0, 1]
-    assert [row.unread for row in queries.received(account, other)] == [True]  # type: ignore[attr-defined]
+        marks.mark_read(reader, [received().pk])
+    assert [queries.unread_count(person) for person in (reader, other)] == [0, 1]
+    assert [row.unread for row in queries.received(other)] == [True]  # type: ignore[attr-defined]
 
 
 def test_nobody_reads_the_messages_of_another_account(account: Account) -> None:
     sent(account, by=factories.pool())
     arrive(answer())
-    other = factories.account()
-    services.mark_read(other, factories.owner(account), [received().pk])
-    assert queries.unread_count(account, factories.owner(account)) == 1
-    assert not queries.received(other, factories.owner(other))
-    assert queries.conversation(other, PHONE) == []
+    mine = owner_of(account)
+    theirs = factories.account()
+    stranger = owner_of(theirs)
+    marks.mark_read(stranger, [received().pk])
+    assert queries.unread_count(mine) == 1
+    assert not queries.received(stranger)
+    assert threads.thread(theirs, PHONE).lines == []
 
 
 def test_a_conversation_shows_what_was_sent_and_what_came_back_in_the_order_of_time(account: Account) -> None:
@@ -222,5 +229,5 @@ def test_a_conversation_shows_what_was_sent_and_what_came_back_in_the_order_of_t
     sent(account, by=sender, body="Prêt ?")
     arrive(answer("Oui"))
     sent(account, now=NOON + timedelta(minutes=1), by=sender, body="Parfait")
-    lines = queries.conversation(account, PHONE)
+    lines = threads.thread(account, PHONE).lines
     assert [(line.outgoing, line.text) for line in lines] == [(True, "Prêt ?"), (False, "Oui"), (True, "Parfait")]
