@@ -11,7 +11,7 @@ from compose import dispatch
 from compose.gateways.base import Rejected
 from credits import ledger, owed
 from credits.models import Account, Member, Owed, Transfer
-from inbox import marks, queries, services, threads
+from inbox import marks, queries, threads
 from inbox.models import Received as ReceivedMessage
 from senders.models import Lease, Sender
 from tests import factories
