@@ -40,6 +40,11 @@ def opted_out(account_id: int, numbers: Collection[str]) -> set[str]:
     return found
 
 
+def entry(account: Account, number: str) -> OptOut | None:
+    """The entry by which `number` (E.164) is on the account's list now; None when it is not."""
+    return OptOut.objects.filter(account=account, number=number, removed_at=None).first()
+
+
 def opt_out(
     account: Account,
     numbers: Iterable[str],

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from compose import carried_over, planning, quotes, services
+from compose import carried_over, optouts, planning, quotes, services
 from compose import queries as compose_queries
 from compose.models import Submission
 from credits.access import MemberRequest, may_send, member_page
@@ -116,7 +116,9 @@ def _found(request: MemberRequest, pk: int) -> Received:
 def _route(request: MemberRequest, found: Received) -> Route:
     account = request.member.account
     last = threads.latest(account, found.number) or found
-    return replies.route(account, found.number, last.to, now=timezone.now())
+    # Where the vendor did not say to which number it was sent, the message that was answered left from it.
+    to = last.to or (last.answers.originator if last.answers else "")
+    return replies.route(account, found.number, to, now=timezone.now())
 
 
 def _form(request: MemberRequest, found: Received, by: Route, posted: Any = None, **kwargs: Any) -> ReplyForm:
@@ -174,6 +176,7 @@ def _page(
         "max_parts": account.max_parts,
         "always_replace": account.always_replace,
         "reply_price": settings.SMS_REPLY_PRICE,
+        "opt_out": optouts.entry(account, found.number),
         "every": _every(shown, now),
     }
     return render(request, "inbox/conversation.html", context, status=said.status)

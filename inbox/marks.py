@@ -41,12 +41,13 @@ def mark_read(member: Member, pks: Iterable[int]) -> None:
         Unread.objects.filter(pk__in=rows).delete()
 
 
+@transaction.atomic
 def mark_unread(member: Member, pks: Iterable[int]) -> None:
     """These received messages of the account, unless they are deleted, are unread for the member."""
     mine = Received.objects.filter(account=member.account_id, pk__in=list(pks), deleted_at=None)
-    Unread.objects.bulk_create(
-        [Unread(member=member, received_id=pk) for pk in mine.values_list("pk", flat=True)], ignore_conflicts=True
-    )
+    # Locked: a message that somebody deletes meanwhile would be counted, and shown nowhere.
+    locked = mine.select_for_update().order_by("pk").values_list("pk", flat=True)
+    Unread.objects.bulk_create([Unread(member=member, received_id=pk) for pk in locked], ignore_conflicts=True)
 
 
 @transaction.atomic
@@ -60,9 +61,12 @@ def delete(account_id: int, pks: Iterable[int], *, by: Any, now: datetime) -> li
 
 
 @transaction.atomic
-def restore(account_id: int, pks: Iterable[int]) -> list[int]:
-    """Bring these deleted messages of the account back, unread for whoever had not read them; returns which."""
-    deleted = Received.objects.filter(account=account_id, pk__in=list(pks)).exclude(deleted_at=None)
+def restore(account_id: int, pks: Iterable[int], *, by: Any) -> list[int]:
+    """Bring back these messages of the account, those that `by` deleted; returns which they were.
+
+    Each is unread again for whoever had not read it. What a colleague deleted is the colleague's to bring back.
+    """
+    deleted = Received.objects.filter(account=account_id, pk__in=list(pks), deleted_by=by).exclude(deleted_at=None)
     return _turned(deleted.select_for_update(), hidden=False, deleted_at=None, deleted_by=None)
 
 

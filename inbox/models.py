@@ -6,11 +6,11 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from compose.models import GatewayEvent, Message
+from compose.models import GatewayEvent, Message, OptOut
 from credits.models import Account, Member
 from inbox.reaction_models import Reaction, ReactionSettings
 
-__all__ = ["LongMessage", "Part", "Reaction", "ReactionSettings", "Received", "Unread"]
+__all__ = ["LongMessage", "Part", "Reaction", "ReactionSettings", "Received", "Stopped", "Unread"]
 
 
 class Received(models.Model):
@@ -151,3 +151,17 @@ class Unread(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} {self.received_id}"
+
+
+class Stopped(models.Model):
+    """That a received message put its writer on a STOP list: `opt_out` is the entry that it made.
+
+    The account of the entry need not be that of the message: what is sent to the number of the clause belongs to no
+    account, and may put its writer on the lists of several.
+    """
+
+    received = models.ForeignKey(Received, models.CASCADE, related_name="stopped")
+    opt_out = models.OneToOneField(OptOut, models.CASCADE, related_name="cause")
+
+    def __str__(self) -> str:
+        return f"{self.received_id} {self.opt_out_id}"

@@ -36,7 +36,7 @@ KEYWORDS: Final = _words("""
     unsubscribe unsubscribed unsuscribe unsub optout remove revoke
     """)
 # Ask for an end only when they are all that is said: each has a life of its own.
-ALONE: Final = _words("end quit cancel fin resilier resiliation optout")
+ALONE: Final = _words("end quit cancel fin resilier resiliation")
 # These need something to end or to leave behind them: alone they are about anything.
 NEED_OBJECT: Final = _words("""
     supprimer supprimez retirer retirez enlever enlevez effacer effacez remove cesser cessez arretes
@@ -57,7 +57,8 @@ COMPANY: Final = OBJECTS | _words("""
     fois dernier rappel commercial commerciale commerciaux commerciales recevoir reception etre est
     publicitaire publicitaires service services comprehension avance part donnees
     i want would like to wish be my me it this that these those your from off out of the all any more now immediately
-    receiving getting messaging us for good at once again
+    receiving getting messaging us for good at once again anymore
+    ok okay suffit assez
     """)
 # Without a negation these ask for the contrary; "plus" and "pas" behind them make the request.
 SENDING: Final = _words("""
@@ -70,6 +71,9 @@ SPELLED: Final = re.compile(r"\bs(?:[\s._*-]+t)(?:[\s._*-]+o)(?:[\s._*-]+p)\b")
 STRETCHED: Final = re.compile(r"\bs+t+[o0]+p+\b")
 # "stop36111", "36111stop": the number of the clause, glued.
 GLUED: Final = re.compile(r"\bstop(?=\d)|(?<=\d)stop\b")
+# "Pouvez-vous me désinscrire ?" asks for it, "vous pouvez" does not; "non merci" goes before anything.
+ASKED: Final = re.compile(r"\b(?:pouvez|pourriez)-vous\b|\A\W*(?:pouvez|pourriez) vous\b")
+DECLINED: Final = re.compile(r"\A\W*non\W+merci\b")
 WORD: Final = re.compile(r"[a-z]+|\d+|[^\W\d_]+")
 # A keyword in capitals before a few words that nobody can foresee, such as a name: "STOP Jean Dupont".
 SHOUTED: Final = re.compile(r"\W*(?:STOP|ARR[EÊ]T)\b(?P<rest>.*)", re.DOTALL)
@@ -90,7 +94,7 @@ def is_stop(text: str) -> bool:
     said = [word for word in words if not word.isdecimal()]
     if len(said) == 1 and said[0] in ALONE:
         return True
-    return _asks(said) or _forbids(said) or _shouts(text)
+    return _asks(said) or (_forbids(said) and not _wonders(said, text)) or _shouts(text)
 
 
 def _plain(text: str) -> str:
@@ -99,6 +103,7 @@ def _plain(text: str) -> str:
     letters = "".join(one for one in compatible if not unicodedata.combining(one) and unicodedata.category(one) != "Cf")
     plain = SIGNATURE.sub("", letters.casefold())
     plain = STRETCHED.sub("stop", SPELLED.sub("stop", plain))
+    plain = ASKED.sub("veuillez", DECLINED.sub("", plain))
     return GLUED.sub(" stop ", plain).replace("opt out", "optout").replace("opt-out", "optout")
 
 
@@ -115,6 +120,9 @@ def _asks(said: list[str]) -> bool:
     asking = [word for word in said if word in KEYWORDS]
     if not asking or any(word not in COMPANY and word not in KEYWORDS for word in said):
         return False
+    if said[:3] == ["a", "l", "arret"]:
+        # A place, or a machine that does not run.
+        return False
     if all(word in NEED_OBJECT for word in asking):
         return any(word in OBJECTS or word in {"me", "m", "moi"} for word in said)
     return True
@@ -126,6 +134,9 @@ def _forbids(said: list[str]) -> bool:
     rest = set(said) - COMPANY - SENDING
     # "STOP, je ne veux plus de messages" says it twice.
     french = {"ne", "n", "plus", "jamais", "pas", "stop", "arret"}
+    if set(said) & {"envoyez", "envoyer", "recevoir"}:
+        # "Ne m'envoyez plus rien", but not "je ne veux rien de plus".
+        rest -= {"rien"}
     if rest <= french and set(said) & NO_MORE and (about or set(said) & SENDING):
         # "Je veux plus de messages" asks for more, or for none: what nobody can tell is no request.
         return bool(rest & {"ne", "n"}) or said[0] in NO_MORE
@@ -139,6 +150,11 @@ def _forbids(said: list[str]) -> bool:
     if set(said) >= {"me", "off"} and rest == {"take"}:
         return "list" in said
     return about and rest <= english and bool(rest & {"not", "never", "no", "don", "dont"}) and _first_is(said, english)
+
+
+def _wonders(said: list[str], text: str) -> bool:
+    """ "Vous ne m'envoyez plus de messages ?", but not "Pouvez-vous ne plus m'envoyer de messages ?"."""
+    return text.rstrip().endswith("?") and not set(said) & {"veuillez", "please", "merci"}
 
 
 def _first_is(said: list[str], words: frozenset[str]) -> bool:

@@ -37,7 +37,9 @@ def unread_count(member: Member) -> int:
 
 def own_numbers(account: Account) -> list[str]:
     """The virtual numbers of the account, to which others than the short numbers' answers come."""
-    found = Sender.objects.filter(account=account, kind=Sender.Kind.VIRTUAL).exclude(decided_at=None)
+    asked = Sender.objects.filter(account=account, kind=Sender.Kind.VIRTUAL)
+    # One that was asked for in vain is none; one that was the account's until it was deleted still has its answers.
+    found = asked.exclude(decided_at=None).exclude(status=Sender.Status.REFUSED)
     return sorted(set(found.values_list("value", flat=True)))
 
 

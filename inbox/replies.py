@@ -36,7 +36,7 @@ def route(account: Account, number: str, to: str, *, now: datetime) -> Route:
     if not parse_recipients(number, account.country).valid:
         return Route(None, _("This number cannot be answered: it is no mobile number."), warns=True)
     offered = sender_queries.offered(account)
-    own = next((one for one in offered if one.kind == Sender.Kind.VIRTUAL and one.value == to), None)
+    own = next((one for one in offered if one.can_be_answered and not one.is_pool and one.value == to), None)
     if own is not None:
         return Route(own, _("Leaves from %(number)s, which was answered.") % {"number": to})
     pool = next((one for one in offered if one.is_pool), None)
@@ -53,6 +53,9 @@ def route(account: Account, number: str, to: str, *, now: datetime) -> Route:
     )
     if held.exists():
         return Route(pool, _("Leaves from the short number %(number)s, which was answered.") % {"number": to})
+    if not to:
+        sentence = _("It is not known which number was answered: your answer leaves from a short number.")
+        return Route(pool, sentence, warns=True)
     sentence = _(
         "%(number)s is not kept for this conversation any more: your answer may leave from another short number."
     )

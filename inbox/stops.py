@@ -3,6 +3,7 @@
     answered to a number that an account writes from      that account's list
     sent to the number of the clause                      the list of each account whose commercial message with the
                                                           clause reached this phone within CLAUSE
+    sent to a number that the vendor does not name        the same, when no account's message explains it
     neither                                               nobody's: the message is kept, as any that nobody expects
 
 A vendor may say itself that a message is such a request, or the contrary (`raw["opt_out"]`, compose/gateways/base.py):
@@ -21,7 +22,7 @@ from compose import optouts
 from compose.models import GatewayEvent, Message, OptOut
 from compose.models.optouts import E164
 from credits.models import Account
-from inbox.models import Received
+from inbox.models import Received, Stopped
 from inbox.optout import is_stop
 from senders.models import Sender
 from senders.rules import gets_stop_clause
@@ -64,19 +65,26 @@ def heed(came: Received, *, declared: str) -> Stop:
         log.warning("The received message %d asks for no more messages and comes from no telephone number", came.pk)
         return Stop(asked=True, keyword=True)
     causes: dict[int, Message | None] = {}
-    if came.to == settings.SMS_STOP_NUMBER or (declared and came.account_id is None):
+    # Where the vendor names no number, and no message of ours explains it, it may well be that of the clause.
+    clause = came.to == settings.SMS_STOP_NUMBER or (came.account_id is None and (declared or not came.to))
+    if clause:
         causes |= _clauses_that_reached(came.number, since=came.received_at - CLAUSE)
     if came.account_id is not None:
         causes[came.account_id] = came.answers or causes.get(came.account_id)
     accounts = Account.objects.in_bulk(causes)
     # In one order: two that concern the same accounts wait for each other instead of for each other's rows.
-    added = {
-        pk: optouts.opt_out(
-            accounts[pk], [came.number], source=OptOut.Source.ANSWER, note=_note(came), message=causes[pk]
-        )
-        for pk in sorted(causes)
-    }
+    added = {pk: _put(came, accounts[pk], causes[pk]) for pk in sorted(causes)}
     return Stop(asked=True, keyword=True, new=bool(came.account_id and added[came.account_id]))
+
+
+def _put(came: Received, account: Account, cause: Message | None) -> bool:
+    """Put the writer on the account's list, and keep that this message did it; whether it was not there before."""
+    note = _note(came)
+    if not optouts.opt_out(account, [came.number], source=OptOut.Source.ANSWER, note=note, message=cause):
+        return False
+    made = OptOut.objects.get(account=account, number=came.number, removed_at=None)
+    Stopped.objects.create(received=came, opt_out=made)
+    return True
 
 
 def _clauses_that_reached(number: str, *, since: datetime) -> dict[int, Message]:

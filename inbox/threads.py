@@ -10,10 +10,10 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from compose.models import Message
+from compose.models import Message, OptOut
 from credits import queries as credit_queries
 from credits.models import Account
-from inbox.models import Received
+from inbox.models import Received, Stopped
 
 SIZE = 50
 # Of two lines of the same moment, what was sent comes first.
@@ -26,7 +26,8 @@ class Line:
     """One bubble of a conversation: a message that was sent or one that was received.
 
     `originator` is what the phone shows as the sender of the one, and to which number the other was sent. `cost` is
-    what a received one was charged, in millis, and `owed` how much of it is not paid yet.
+    what a received one was charged, in millis, and `owed` how much of it is not paid yet. `opt_out` is the entry that a
+    received one made on the account's STOP list, from which it may have been taken off since.
     """
 
     pk: int
@@ -40,6 +41,7 @@ class Line:
     missing: str = ""
     cost: int = 0
     owed: int = 0
+    opt_out: OptOut | None = None
     moves: datetime | None = None
 
 
@@ -68,8 +70,13 @@ def thread(account: Account, number: str, *, before: str = "", size: int = SIZE)
     answers = {(row.received_at, CAME, row.pk): row for row in came[: size + 1]}
     places: list[Place] = sorted([*messages, *answers])
     shown = places[-size:]
-    charged = credit_queries.charged(account, "received", [str(pk) for _at, kind, pk in shown if kind == CAME])
-    lines = [_sent(messages[place]) if place[1] == SENT else _came(answers[place], charged) for place in shown]
+    received = [pk for _at, kind, pk in shown if kind == CAME]
+    charged = credit_queries.charged(account, "received", [str(pk) for pk in received])
+    stopped = Stopped.objects.filter(received__in=received, opt_out__account=account).select_related("opt_out")
+    opt_outs = {row.received_id: row.opt_out for row in stopped}
+    lines = [
+        _sent(messages[place]) if place[1] == SENT else _came(answers[place], charged, opt_outs) for place in shown
+    ]
     return Thread(lines, _write(shown[0]) if len(places) > size else "")
 
 
@@ -107,7 +114,7 @@ def _sent(row: Message) -> Line:
     )
 
 
-def _came(row: Received, charged: dict[str, credit_queries.Charged]) -> Line:
+def _came(row: Received, charged: dict[str, credit_queries.Charged], opt_outs: dict[int, OptOut]) -> Line:
     cost, owed = charged.get(str(row.pk), credit_queries.Charged(0, 0))
     return Line(
         pk=row.pk,
@@ -118,6 +125,7 @@ def _came(row: Received, charged: dict[str, credit_queries.Charged]) -> Line:
         missing=row.missing_sentence,
         cost=cost,
         owed=owed,
+        opt_out=opt_outs.get(row.pk),
     )
 
 

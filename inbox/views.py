@@ -81,11 +81,15 @@ def received_change(request: MemberRequest) -> HttpResponse:
         gone = marks.delete(member.account_id, pks, by=request.user, now=timezone.now())
         request.session[DELETED] = {"account": member.account_id, "pks": gone}
     else:
-        _say_restored(request, len(marks.restore(member.account_id, pks)))
+        _say_restored(request, len(marks.restore(member.account_id, pks, by=request.user)))
     return back
 
 
 def _say_restored(request: MemberRequest, count: int) -> None:
+    if not count:
+        sentence = _("Nothing was brought back: the messages are there already, or somebody else deleted them.")
+        messages.warning(request, sentence)
+        return
     sentence = ngettext("The message is back.", "%(count)d messages are back.", count)
     messages.success(request, sentence % {"count": count})
 

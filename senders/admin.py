@@ -132,6 +132,8 @@ class SenderAdmin(admin.ModelAdmin):
         if not change:
             obj.requested_by = request.user  # type: ignore[assignment]
         super().save_model(request, obj, form, change)
+        if not change:
+            services.written(obj, by=request.user)
 
     @admin.display(description=_("sender"), ordering="value")
     def name(self, sender: Sender) -> str:

@@ -13,6 +13,9 @@ _PDF_BEGINS: Final = (b"%PDF-1.", b"%PDF-2.")
 _PDF_END: Final = 1024
 _PNG_BEGINS: Final = b"\x89PNG\r\n\x1a\n"
 _LARGEST_CHUNK: Final = 16 * 1024 * 1024
+# Chunks of a PNG, markers of a JPEG: far more than a picture has. A file made of the smallest ones, or of filling,
+# would keep whoever looks at it busy for long.
+_MOST_STEPS: Final = 20_000
 # JPEG markers without a length (ITU-T T.81, table B.1), and those of a frame, whose size follows.
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -41,7 +44,10 @@ def _is_png(file: BinaryIO) -> bool:
     if file.read(8) != _PNG_BEGINS:
         return False
     first = True
-    while len(head := file.read(8)) == 8:
+    for _step in range(_MOST_STEPS):
+        head = file.read(8)
+        if len(head) < 8:
+            return False
         length, name = struct.unpack(">I4s", head)
         if length > _LARGEST_CHUNK or first != (name == b"IHDR"):
             return False
@@ -60,7 +66,7 @@ def _is_jpeg(file: BinaryIO) -> bool:
     if file.read(2) != b"\xff\xd8":
         return False
     framed = False
-    while True:
+    for _step in range(_MOST_STEPS):
         mark = file.read(2)
         if len(mark) < 2 or mark[0] != 0xFF:
             return False
@@ -80,6 +86,7 @@ def _is_jpeg(file: BinaryIO) -> bool:
             framed = len(body) >= 6 and body[1:3] != b"\0\0" and body[3:5] != b"\0\0"
         if mark[1] == 0xDA:
             return framed
+    return False
 
 
 _CHECKS: Final = {PDF: _is_pdf, PNG: _is_png, JPEG: _is_jpeg}

@@ -29,6 +29,8 @@ _ALIKE: Final = str.maketrans(
 _PAIRS: Final = (("rn", "m"), ("vv", "w"), ("nn", "m"))
 # Words as they are set apart in a name: "BNP-Info", "InfoBNP", "Ameli2024".
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# A word whose letters are set apart: "B.N.P. Info".
+_SPACED: Final = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]+[^\W_](?![^\W_]))+")
 # A shorter one stands in too many innocent names.
 _LONG_ENOUGH_INSIDE: Final = 5
 _LONG_ENOUGH_FOR_A_SLIP: Final = 5
@@ -48,7 +50,8 @@ def skeleton(name: str) -> str:
 def resembled(name: str, protected: Iterable[str]) -> list[str]:
     """Those of the `protected` names that `name` could be taken for, in their order."""
     whole = skeleton(name)
-    words = {skeleton(word) for word in _WORD.findall(name)} | {skeleton(word) for word in re.split(r"\W|_", name)}
+    found = [*_WORD.findall(name), *re.split(r"\W|_", name), *_SPACED.findall(name)]
+    words = {skeleton(word) for word in found}
     return [one for one in protected if _alike(whole, words, skeleton(one))]
 
 

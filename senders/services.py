@@ -72,6 +72,11 @@ def request_sender(
     return sender
 
 
+def written(sender: Sender, *, by: Any) -> None:
+    """An administrator wrote this sender (it is saved) for its account: the history begins with that."""
+    _keep(sender, Verb.REQUESTED, by=by, note=str(_("An administrator wrote it for the account.")))
+
+
 @transaction.atomic
 def approve(sender: Sender, *, by: Any, although: Collection[str] = ()) -> None:
     """Enable a waiting or refused sender; a virtual number belongs to its account then. NotPossible in another status.
@@ -116,6 +121,7 @@ def enable(sender: Sender, *, by: Any) -> None:
 @transaction.atomic
 def delete(sender: Sender, *, by: Any) -> None:
     """Remove a sender from the account's list; what was sent from it keeps its name. A virtual number is free then."""
+    virtual.locked(sender)
     _move(sender, set(Status.values), Verb.DELETED, by=by, deleted_at=timezone.now())
     virtual.let_go(sender)
 

@@ -100,5 +100,10 @@ def sender_switch(request: MemberRequest, pk: int, verb: str) -> HttpResponse:
                 "cancel it under Scheduled SMS if it should not."
             ),
         }
+        if verb == "delete" and sender.kind == Sender.Kind.VIRTUAL:
+            said[verb] = _(
+                "%(sender)s is deleted, and does not belong to your account any more. Messages sent from it keep it. "
+                "What is scheduled from it will not be sent and costs nothing."
+            )
         messages.success(request, said[verb] % {"sender": sender.value})
     return redirect("senders")

@@ -46,10 +46,24 @@ def hold(sender: Sender) -> None:
 
 
 def held(sender: Sender) -> bool:
-    """Whether the sender may be used, as far as its number goes: that is its account's, and enabled."""
+    """Whether the sender may be used, as far as its number goes: that is its account's, and enabled.
+
+    Call it in a transaction: nobody gives the number away or disables it before that ends.
+    """
     if sender.kind != Sender.Kind.VIRTUAL:
         return True
-    return VirtualNumber.objects.filter(number=sender.value, account=sender.account_id, enabled=True).exists()
+    number = locked(sender)
+    return number is not None and number.account_id == sender.account_id and number.enabled
+
+
+def locked(sender: Sender) -> VirtualNumber | None:
+    """The sender's virtual number, held until the transaction ends; None for other kinds and for one nobody wrote down.
+
+    Whatever changes both goes by the number first: two that took them in two orders would wait for each other.
+    """
+    if sender.kind != Sender.Kind.VIRTUAL:
+        return None
+    return VirtualNumber.objects.select_for_update().filter(number=sender.value).first()
 
 
 def let_go(sender: Sender) -> None:

@@ -220,6 +220,24 @@ def test_a_refusal_asks_for_a_reason_that_the_requester_reads(account: Account, 
     assert "INFO" not in read(browser_of(factories.owner(account)).get("/")).one("select", name="sender").text
 
 
+@pytest.mark.parametrize(("verb", "asks"), [("approve", False), ("refuse", True)])
+def test_a_request_is_decided_on_its_own_page(account: Account, admin: Client, verb: str, asks: bool) -> None:
+    asked = factories.sender(account, "Martin", status=Sender.Status.WAITING)
+    page = read(admin.get(address(Sender, "change", asked.pk)))
+    decision = page.form(SENDERS)
+    assert [button.attributes["value"] for button in decision.element.all("button")] == ["approve", "refuse"]
+    answer = admin.post(SENDERS, decision.typed() | {"action": verb}, follow=True)
+    assert ("Martin" in sentence(read(answer)) and "Leave them waiting" in read(answer).text) == asks
+    asked.refresh_from_db()
+    assert asked.status == (Sender.Status.WAITING if asks else Sender.Status.ENABLED)
+
+
+def test_what_is_decided_offers_no_decision_on_its_page(account: Account, admin: Client) -> None:
+    enabled = factories.sender(account, "Enabled")
+    page = read(admin.get(address(Sender, "change", enabled.pk)))
+    assert page.all("form", action=SENDERS) == []
+
+
 def test_a_status_that_does_not_allow_it_is_named_and_left(account: Account, admin: Client) -> None:
     enabled = factories.sender(account, "Enabled")
     waiting = factories.sender(account, "Waiting", status=Sender.Status.WAITING)

@@ -121,6 +121,8 @@ def test_a_sender_of_the_administration_waits_for_approval_and_its_number_is_kep
     made = Sender.objects.get(account=account)
     assert (made.value, made.status) == ("+33612345678", "waiting")
     assert made.requested_by is not None
+    # Its history begins as that of one which was asked for.
+    assert [(change.verb, change.by) for change in made.changes.all()] == [("requested", made.requested_by)]
 
 
 def test_an_approved_sender_cannot_become_another_one(admin: Client, account: Account) -> None:

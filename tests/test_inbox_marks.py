@@ -226,6 +226,17 @@ def test_the_list_comes_back_as_it_was_and_leads_nowhere_else(account: Account, 
         assert answer.headers["Location"] == address
 
 
+def test_what_a_colleague_deleted_is_not_brought_back_by_its_number(account: Account, browser: Client) -> None:
+    came = factories.received(account, "Private")
+    change(browser, "delete", came)
+    colleague = browser_of(factories.member(account).user)
+    assert "Nothing was brought back" in sentence(change(colleague, "restore", came))
+    assert lines(colleague) == {}
+    assert "The message is back." in sentence(change(browser, "restore", came))
+    # A second click says what is so.
+    assert "Nothing was brought back" in sentence(change(browser, "restore", came))
+
+
 def test_all_of_the_page_is_chosen_without_a_script(account: Account, browser: Client) -> None:
     three(account)
     assert all("checked" not in box.attributes for box in read(browser.get(LIST)).all("input", name="pk"))

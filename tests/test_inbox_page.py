@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from compose import dispatch
+from compose.models import GatewayEvent
 from credits import statement
 from credits.models import Account, Member
 from inbox import threads
@@ -100,8 +101,16 @@ def test_seeing_the_list_reads_nothing(account: Account, browser: Client) -> Non
 
 
 def test_above_ninety_nine_the_count_says_so(account: Account, browser: Client) -> None:
-    for number in range(105):
-        factories.received(account, number=factories.mobile(number))
+    common = {"gateway": "default", "kind": "received", "payload": {}, "look_at": factories.NOON}
+    events = GatewayEvent.objects.bulk_create(GatewayEvent(key=f"came-{number}", **common) for number in range(100))
+    came = Received.objects.bulk_create(
+        Received(account=account, event=event, number="+33612345678", to="38111", received_at=factories.NOON)
+        for event in events
+    )
+    member = Member.objects.get(account=account)
+    Unread.objects.bulk_create(Unread(member=member, received=one) for one in came[1:])
+    assert unread(read(browser.get("/"))) == "99"
+    Unread.objects.create(member=member, received=came[0])
     assert unread(read(browser.get("/"))) == "99+"
 
 

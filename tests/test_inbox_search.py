@@ -92,6 +92,12 @@ def test_unread_ones_alone_and_those_to_one_number_alone(account: Account, brows
     assert other.value not in page
 
 
+def test_a_number_that_was_asked_for_in_vain_is_none_of_the_accounts(account: Account, browser: Client) -> None:
+    refused = factories.sender(account, "+33700000001", kind=Sender.Kind.VIRTUAL, status=Sender.Status.REFUSED)
+    factories.received(account, "To our number")
+    assert refused.value not in sentence(read(browser.get(LIST)))
+
+
 def test_the_pages_of_a_search_keep_it_and_miss_and_repeat_nothing(account: Account, browser: Client) -> None:
     made = factories.received(account, "Number 0")
     rows = [

@@ -32,6 +32,9 @@ PROTECTED = ["Ameli", "Impots", "BNP", "BNP Paribas", "Crédit Agricole", "La Ba
         ("InfoBNP", "BNP"),
         ("BNP2024", "BNP"),
         ("B.N.P", "BNP"),
+        ("B.N.P. Info", "BNP"),
+        ("Info C A F", "CAF"),
+        ("I_N_G.alert", "ING"),
         ("BNPParibas", "BNP Paribas"),
         ("CreditAgric", "Crédit Agricole"),
         ("La Banque P", "La Banque Postale"),
@@ -48,7 +51,18 @@ def test_a_name_that_could_be_taken_for_a_protected_one_is_recognised(name: str,
 
 @pytest.mark.parametrize(
     "name",
-    ["BoulMartin", "Fournil", "Clinique", "Cafeteria", "Shopping", "Camille", "Melanie", "Mairie"],
+    [
+        "BoulMartin",
+        "Fournil",
+        "Clinique",
+        "Cafeteria",
+        "Shopping",
+        "Camille",
+        "Melanie",
+        "Mairie",
+        "B N Paris",
+        "C A Fleurs",
+    ],
 )
 def test_an_innocent_name_is_left_alone(name: str) -> None:
     assert resembled(name, ["BNP", "ING", "CAF", "Impots", "Colissimo"]) == []

@@ -129,6 +129,32 @@ def test_no_content_is_too_strange_to_be_looked_at(rest: bytes, beginning: bytes
     assert files.type_of(BytesIO(beginning + rest)) in (None, files.PDF, files.PNG, files.JPEG)
 
 
+class Counted(BytesIO):
+    """A file that counts how often it is read."""
+
+    reads = 0
+
+    def read(self, *size: Any) -> bytes:
+        self.reads += 1
+        return super().read(*size)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        JPEG[:2] + b"\xff" * 1_000_000,
+        JPEG[:2] + b"\xff\xd0" * 500_000,
+        JPEG[:2] + b"\xff\xe0\0\2" * 250_000,
+        PNG[:33] + chunk(b"teXt", b"") * 80_000,
+    ],
+    ids=["filling", "markers", "segments", "chunks"],
+)
+def test_a_file_made_to_be_looked_at_for_long_is_given_up(content: bytes) -> None:
+    file = Counted(content)
+    assert files.type_of(file) is None
+    assert file.reads < 70_000
+
+
 def test_ten_documents_are_taken_and_eleven_are_not(browser: Client, storage: Path) -> None:
     ten = [SimpleUploadedFile(f"{number}.pdf", PDF) for number in range(10)]
     answer = ask(browser, *ten, SimpleUploadedFile("11.pdf", PDF))
@@ -199,6 +225,21 @@ def test_the_administrator_reads_documents_and_staff_without_the_right_does_not(
     clerk.save()
     assert browser_of(clerk).get(address).status_code == 403
     assert browser.get(address).status_code == 302
+
+
+def test_a_document_that_the_storage_has_lost_is_said_to_be_missing(
+    account: Account, browser: Client, admin: Client, storage: Path
+) -> None:
+    ask(browser, SimpleUploadedFile("proof.pdf", PDF))
+    document = SenderDocument.objects.get()
+    (path,) = kept(storage)
+    path.unlink()
+    for answer in (
+        browser.get(f"/senders/documents/{document.pk}/"),
+        admin.get(f"/administration/senders/sender/document/{document.pk}/"),
+    ):
+        assert answer.status_code == 404
+        assert "is gone" in sentence(read(answer))
 
 
 def test_two_clicks_leave_no_file_behind(

@@ -84,6 +84,14 @@ Stop merci de votre compréhension
 STOP svp je ne veux plus de messages
 Je ne désire plus recevoir de sms de votre part
 Supprimez mon numéro de votre base de données
+Ne m'envoyez plus rien
+Je ne veux plus rien recevoir
+ok stop
+Non merci, stop
+Ça suffit, stop !
+Pouvez-vous me désinscrire ?
+Pouvez-vous ne plus m'envoyer de SMS ?
+Pourriez-vous arrêter svp ?
 """
 ENGLISH = """
 STOP ALL
@@ -129,6 +137,7 @@ unsuscribe
 Please take me off your list
 I no longer want to receive messages
 I don't want to receive these messages
+Do not contact me anymore
 """
 TRAPS = """
 Ne vous arrêtez pas
@@ -208,6 +217,12 @@ Je ne veux plus stopper la voiture
 Stop de vendre votre maison
 Merci d'avance pour les messages
 STOP A LA GUERRE EN UKRAINE ET AILLEURS
+À l'arrêt
+Plus de SMS ?
+Vous ne m'envoyez plus de messages ?
+Je ne veux rien de plus
+Vous pouvez vous arrêter
+Vous pouvez retirer le message
 """
 ENGLISH_TRAPS = """
 Don't stop

@@ -22,7 +22,7 @@ from tests import factories
 from tests.events import LATER, PHONE, about, answer, arrive, sent
 from tests.factories import NOON, at
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
-from tests.pages import browser_of, read
+from tests.pages import Element, browser_of, read
 
 CLAUSE = "36111"
 
@@ -212,6 +212,15 @@ def test_a_text_to_the_number_of_the_clause_that_is_no_stop_changes_no_list(acco
     assert not OptOut.objects.exists()
 
 
+def test_where_the_vendor_names_no_number_a_stop_counts_for_the_clause(account: Account) -> None:
+    sent(account, commercial=True)
+    silent = factories.account()
+    arrive(answer("Merci", to=""))
+    assert listed(account) == set()
+    arrive(answer("STOP", to=""))
+    assert (listed(account), listed(silent)) == ({PHONE}, set())
+
+
 def test_the_number_of_the_clause_may_be_one_of_the_pool_as_well(account: Account) -> None:
     factories.pool(commercial=(CLAUSE,), other=())
     Sender.objects.filter(account=None).update(status=Sender.Status.ENABLED)
@@ -290,6 +299,46 @@ def test_the_stop_list_leads_to_the_message_that_was_answered(account: Account) 
     assert "Answered STOP" in page.one("main").text
     assert "“Stop, merci !”" in page.one("main").text
     assert page.one("main").all("a", href=reverse("message", args=[message.pk]))
+
+
+def conversation_of(account: Account, came: ReceivedMessage) -> Element:
+    return read(browser_of(factories.owner(account)).get(reverse("conversation", args=[came.pk])))
+
+
+def test_the_conversation_shows_which_answer_put_the_number_on_the_list(account: Account) -> None:
+    message = sent(account, by=factories.pool(), commercial=True)
+    arrive(answer("Bonjour", to=message.originator), answer("STOP", to=message.originator))
+    arrive(answer("STOP", to=message.originator))
+    _greeting, stop, again = ReceivedMessage.objects.order_by("pk")
+    page = conversation_of(account, again)
+    [note] = [one for one in page.all("a") if one.text == "This answer put the number on the STOP list"]
+    assert note.attributes["id"] == f"stopped-{stop.pk}"
+    assert "is on the STOP list since" in page.one(id="stop-state").text
+    reached = read(browser_of(factories.owner(account)).get(note.attributes["href"]))
+    assert "“STOP”" in reached.one("main").text
+
+
+def test_the_conversation_says_that_the_number_was_taken_off_since(account: Account) -> None:
+    message = sent(account, by=factories.pool(), commercial=True)
+    arrive(answer("STOP", to=message.originator))
+    optouts.take_off(account, OptOut.objects.get().pk, by=factories.owner(account), reason="Called and asked for it.")
+    page = conversation_of(account, ReceivedMessage.objects.get())
+    assert "This answer put the number on the STOP list; it was taken off on" in page.one(id="thread").text
+    assert page.one(id="stop-state").text == ""
+
+
+def test_a_conversation_says_nothing_of_a_list_of_another_account(account: Account) -> None:
+    """A STOP to the number of the clause belongs to nobody's conversation; each account sees its own list."""
+    other = factories.account()
+    virtual(account)
+    sent(other, commercial=True)
+    arrive(answer("Bonjour", to="+33937000001"), answer("STOP", to=CLAUSE))
+    came = ReceivedMessage.objects.get(account=account)
+    assert (listed(account), listed(other)) == (set(), {PHONE})
+    assert conversation_of(account, came).one(id="stop-state").text == ""
+    sent(account, by=factories.sender(account, "BoulMartin"), commercial=True)
+    arrive(answer("STOP", to=CLAUSE))
+    assert "is on the STOP list since" in conversation_of(account, came).one(id="stop-state").text
 
 
 # The confirmation

@@ -28,7 +28,7 @@ from tests.factories import NOON, assert_message, at, mobile
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, answering, scripted_gateway, scripted_gateways
 from tests.pages import browser_of, read, sentence
-from tests.threads import at_once
+from tests.threads import at_once, until_waiting
 
 NUMBER = "+33937000001"
 SHORT, VIRTUAL = "/administration/senders/shortnumber/", "/administration/senders/virtualnumber/"
@@ -151,6 +151,65 @@ def test_a_sender_that_its_owner_deletes_leaves_the_number_free(account: Account
     other = factories.account()
     asked(other)
     assert queries.owner_of_virtual(NUMBER) == other.pk
+
+
+def test_deleting_says_that_the_number_goes_and_that_what_is_scheduled_from_it_does_not_leave(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    made, browser = asked(account), browser_of(factories.owner(account))
+    message = factories.message(account, by=made)
+    assert "what is scheduled from it will not be sent" in sentence(read(browser.get("/senders/")))
+    page = read(browser.post(f"/senders/{made.pk}/delete/", follow=True))
+    assert "What is scheduled from it will not be sent and costs nothing." in page.one(role="status").text
+    dispatch.dispatch_due(clock=at(NOON))
+    assert_message(message, State.FAILED, reason="number_gone")
+    assert factories.balances(account) == factories.FULL
+
+
+def test_a_number_that_is_taken_away_while_its_owner_enables_it_is_not_enabled(fresh_database: FreshDatabase) -> None:
+    account = factories.account()
+    made = asked(account, status=Status.DISABLED)
+    taken = threading.Event()
+
+    def take() -> None:
+        with transaction.atomic():
+            there = VirtualNumber.objects.get()
+            there.account = None
+            there.save()
+            taken.set()
+            if connection.vendor == "postgresql":
+                until_waiting(1)
+            services.follow(there, by=None)
+
+    def enable() -> None:
+        taken.wait(60)
+        services.enable(made, by=None)
+
+    results = at_once([take, enable])
+    made.refresh_from_db()
+    assert (results[0], type(results[1]), made.status) == (None, virtual.NumberNotFree, Status.DISABLED)
+
+
+def test_of_two_owners_who_enable_and_delete_at_once_neither_is_in_the_way(fresh_database: FreshDatabase) -> None:
+    account = factories.account()
+    made = asked(account, status=Status.DISABLED)
+    holds = threading.Event()
+
+    def enable() -> None:
+        with transaction.atomic():
+            assert virtual.held(made)
+            holds.set()
+            if connection.vendor == "postgresql":
+                until_waiting(1)
+            services.enable(made, by=None)
+
+    def delete() -> None:
+        holds.wait(60)
+        services.delete(Sender.objects.get(pk=made.pk), by=None)
+
+    assert at_once([enable, delete]) == [None, None]
+    assert Sender.objects.get(pk=made.pk).deleted_at is not None
+    assert queries.owner_of_virtual(NUMBER) is None
 
 
 def test_an_owner_switches_the_number_off_and_on_and_keeps_it(account: Account) -> None:
