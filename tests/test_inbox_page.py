@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -13,9 +12,7 @@ from django.urls import reverse
 
 from compose import dispatch
 from compose.models import GatewayEvent
-from credits import statement
 from credits.models import Account, Member
-from inbox import threads
 from inbox.models import Received, Unread
 from senders.models import Sender
 from tests import factories
@@ -132,35 +129,6 @@ def test_a_conversation_shows_what_was_sent_and_what_came_in_the_order_of_time(
         "Sent:",
         "Received:",
     ]
-
-
-def test_a_conversation_says_what_each_answer_cost_and_what_is_owed_for_it(settings: Any) -> None:
-    account = factories.account(millis=1_500)
-    browser = browser_of(factories.owner(account))
-
-    def opened(came: Received) -> Element:
-        return read(browser.get(reverse("conversation", kwargs={"pk": came.pk})))
-
-    notes = []
-    for price in (500, 1_000, 1_000, 0):
-        settings.SMS_REPLY_PRICE = price
-        page = opened(factories.received(account, f"For {price}"))
-        notes.append("What each received answer costs in credits: " in sentence(page))
-    assert notes == [True, True, True, False]
-    last = Received.objects.latest("pk")
-    page = opened(last)
-    said = [note.text for note in page.all("div", **{"class": "thread-note"})]
-    assert ["0.5 credits" in said[0], "1 credit" in said[1], "1 credit · owed" in said[2]] == [True] * 3
-    assert "owed" not in said[1]
-    assert "credit" not in said[3]
-    # What the bubbles say is what the statement says, and what is owed.
-    books = statement.books(account)
-    assert (books.spent, books.owed) == (1_500, 1_000)
-    # Another account's answer of the same number is none of its business.
-    other = factories.account(name="Clinique du Parc")
-    assert threads.thread(other, "+33612345678").lines == []
-    factories.grant(account, 2_000)
-    assert "owed" not in sentence(opened(last))
 
 
 def test_a_long_conversation_asks_as_often_as_a_short_one(account: Account, browser: Client) -> None:
