@@ -5,9 +5,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from compose import dispatch
@@ -129,20 +127,6 @@ def test_a_conversation_shows_what_was_sent_and_what_came_in_the_order_of_time(
         "Sent:",
         "Received:",
     ]
-
-
-def test_a_long_conversation_asks_as_often_as_a_short_one(account: Account, browser: Client) -> None:
-    came = factories.received(account, "First")
-    address = reverse("conversation", kwargs={"pk": came.pk})
-    asked = []
-    for _round in range(2):
-        browser.get(address)
-        with CaptureQueriesContext(connection) as caught:
-            assert browser.get(address).status_code == 200
-        asked.append(len(caught))
-        for number in range(10):
-            factories.received(account, f"More {number}")
-    assert asked[0] == asked[1]
 
 
 def test_an_answer_names_the_message_it_answers_and_the_message_shows_it(account: Account, browser: Client) -> None:
