@@ -37,6 +37,8 @@ PRODUCTION = {
     "SMSMANAGER_EMAIL_HOST": "smtp.example.org",
     "DATABASE_URL": "postgres://smsmanager:password@db.example.org:5432/smsmanager",
     "REDIS_URL": "redis://redis.example.org:6379/0",
+    "SMSMANAGER_GATEWAYS": str(ROOT / "tests" / "tooling" / "gateways.toml"),
+    "SMPP_PASSWORD": "for-checks",
 }
 # The environment of whoever calls must not change what is checked.
 FOREIGN = ("PYTEST_", "SMSMANAGER_", "CELERY_", "DJANGO_", "MYPY", "RUFF_", "DJLINT_", "LC_")
