@@ -46,6 +46,10 @@ screenshots: development ## take the pictures of the README again
 bench: development ## measure how fast it is, beside what others do (ARGS: segments, numbers, pages, keys, paste, ledger, dispatch, smpp, kannel, doors, inbox)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: chaos
+chaos: development ## kill everything that can be killed while 20 000 messages leave, and prove what came of it (ARGS="--seed 7")
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: lock
 lock: venv ## lock the dependencies of pyproject.toml again
 	@PYTHON=$(BIN)/python sh tests/tooling/lock.sh $(ARGS)

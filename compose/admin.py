@@ -1,16 +1,20 @@
-"""The administration of messages: to read and search, never to change."""
+"""The administration of messages: to read and search, and to decide about those that may have left."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from compose import admin_gateways  # noqa: F401  (registers the pages of gateways)
+from compose import admin_gateways, queries, tries  # noqa: F401  (registers the pages of gateways)
+from compose.admin_doubts import DoubtAdmin
 from compose.models import Message, OptOut, Submission, Transition
 from credits import regions
 from credits.amounts import format_credits
-from credits.readonly import ReadOnlyAdmin
+from credits.readonly import ReadOnlyAdmin, in_lines
 
 
 class TransitionInline(admin.TabularInline):
@@ -31,7 +35,7 @@ class TransitionInline(admin.TabularInline):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(DoubtAdmin):
     list_display = ("send_at", "account", "recipient", "state", "why", "credits", "gateway", "attempts")
     list_filter = ("state", "gateway", "send_at")
     list_select_related = ("account", "hold_ended_by")
@@ -53,6 +57,7 @@ class MessageAdmin(ReadOnlyAdmin):
         "gateway",
         "gateway_ref",
         "attempts",
+        "next_attempt",
         "handed_over_at",
         "final_at",
     )
@@ -69,9 +74,27 @@ class MessageAdmin(ReadOnlyAdmin):
     def why(self, message: Message) -> str:
         return message.reason_sentence
 
+    @admin.display(description=_("next attempt"))
+    def next_attempt(self, message: Message) -> str:
+        """Why the last attempt failed, when the next one is, how many there may be, and until when."""
+        found = tries.of(message, queries.transitions(message))
+        if found is None:
+            return ""
+        return in_lines(
+            found.sentence,
+            found.why,
+            found.detail,
+            _("next attempt %(moment)s") % {"moment": _moment(found.next_at)} if found.next_at else "",
+            _("tried until %(moment)s; then it fails, and its price is given back") % {"moment": _moment(found.until)},
+        )
+
     @admin.display(description=_("credits"))
     def credits(self, message: Message) -> str:
         return format_credits(message.cost)
+
+
+def _moment(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT")
 
 
 @admin.register(Submission)

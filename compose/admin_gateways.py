@@ -17,7 +17,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from compose import breakers, routing
+from compose import backlog, breakers, routing
 from compose.models import GatewayState, Message, Route, VendorCode
 from credits import regions
 from credits.admin_regions import RegionChoices
@@ -66,8 +66,10 @@ class GatewayStateAdmin(ReadOnlyAdmin):
         counted = Message.objects.filter(waits).order_by().values_list("gateway").annotate(total=Count("pk"))
         codes = VendorCode.objects.order_by().values_list("gateway").annotate(total=Count("pk"))
         waiting, unknown = dict(counted), dict(codes)
+        doubtful = backlog.unconfirmed()
         for state in shown.result_list:
             state.messages_waiting, state.codes = waiting.get(state.name, 0), unknown.get(state.name, 0)
+            state.doubtful = doubtful.get(state.name, 0)
         return shown
 
     @admin.display(description=_("kind"))
@@ -99,8 +101,13 @@ class GatewayStateAdmin(ReadOnlyAdmin):
         return in_lines(state.error_sentence, state.detail, _moment("%(moment)s", state.error_at))
 
     @admin.display(description=_("messages waiting"))
-    def waiting(self, state: Any) -> int:
-        return int(state.messages_waiting)
+    def waiting(self, state: Any) -> str:
+        """How many wait, and below that of how many nobody knows whether they left."""
+        if not state.doubtful:
+            return str(state.messages_waiting)
+        address = f"{reverse('admin:compose_message_changelist')}?state__exact=unconfirmed&gateway={state.name}"
+        said = _("unconfirmed: %(count)d") % {"count": state.doubtful}
+        return in_lines(str(state.messages_waiting), format_html('<a href="{}">{}</a>', address, said))
 
     @admin.display(description=_("unknown codes"))
     def unknown_codes(self, state: Any) -> str:

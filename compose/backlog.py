@@ -8,10 +8,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from compose import routing
-from compose.models import GatewayEvent, GatewayState, Message, due_before
+from compose import queues, routing
+from compose.models import GatewayEvent, GatewayState, Message
+from compose.queues import Queue
 
-# Rows are counted up to here, all gateways together: a larger figure costs time and says nothing else.
+# Rows are counted up to here: a larger figure costs time and says nothing else.
 MOST = 200_000
 PAUSED = "paused"
 # What a gateway can be, for who watches: the states of its breaker, and paused by a person.
@@ -19,13 +20,13 @@ CONDITIONS = (*GatewayState.State.values, PAUSED)
 
 
 def oldest_due(now: datetime) -> datetime | None:
-    """Since when the oldest due message has been due; None when none is. One row of the index `message_due`."""
-    return Message.objects.filter(due_before(now)).order_by("due_at", "pk").values_list("due_at", flat=True).first()
+    """Since when the oldest due message has been due; None when none is. A step into the index for each queue."""
+    return next((first for first in queues.heads().values() if first <= now), None)
 
 
-def due(now: datetime) -> dict[str, int]:
-    """Due messages by the gateway that was chosen for them last; "" where none was yet."""
-    return _by_gateway(Message.objects.filter(due_before(now)).order_by("due_at", "pk"))
+def due(now: datetime) -> dict[Queue, int]:
+    """Due messages of each queue that has some; each is counted up to MOST."""
+    return queues.depths(now, most=MOST)
 
 
 def sending() -> dict[str, int]:

@@ -1,7 +1,8 @@
-"""Claiming: which due messages this worker takes, by which gateway, and what is looked at again before it does.
+"""Claiming: which due messages of a queue this worker takes, and what is looked at again before it does.
 
-`claim_due` takes due messages in a batch (`FOR UPDATE SKIP LOCKED`; on SQLite the write transaction itself)
-and commits: state `sending`, a claim for each gateway, a lease. `compose.dispatch` hands them over.
+`claim_due` takes due messages in a batch (`FOR UPDATE SKIP LOCKED`; on SQLite the write transaction itself) and
+commits: state `sending`, a lease, and a claim for each chunk, which is what the gateway takes at once.
+`compose.dispatch` hands the chunks over.
 
 Locks are taken in one order everywhere: messages, the ledger's books, virtual numbers, short numbers, states of
 gateways.
@@ -17,52 +18,63 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from compose import failover, routing
+from compose import claimed, failover, pacing, queues, routing
 from compose.breakers import Breakers
 from compose.changing import change_each, note_each
 from compose.models import Message, OptOut, due_before
 from compose.originators import WAIT_FOR_NUMBER, Originators, virtual_numbers
+from compose.queues import Queue
 from compose.settlement import Ending, end_holds
 from compose.terms import departure_of
 
 State = Message.State
 Clock = Callable[[], datetime]
 
-BATCH = 500
+BATCH = 1000
+# So long a message waits whose submission is paused.
+WHILE_PAUSED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Messages that this worker alone may hand over to one gateway until its lease ends.
+    """A chunk of messages that this worker alone may hand over to its gateway until the lease ends.
 
     `candidates` has the gateways that carry each message (by its key), in the order in which they are tried.
     """
 
     id: uuid.UUID
     gateway: str
+    leased_until: datetime
     messages: list[Message]
     candidates: Mapping[int, Sequence[str]]
 
 
 @transaction.atomic
-def claim_due(*, clock: Clock = timezone.now, size: int = BATCH) -> tuple[list[Claim], int]:
-    """Take up to `size` due messages; returns a claim for each gateway that gets some, and how many were moved on.
+def claim_due(queue: Queue | None = None, *, clock: Clock = timezone.now, size: int = BATCH) -> tuple[list[Claim], int]:
+    """Take up to `size` due messages of the queue, or of the one that has been due longest when none is named.
+
+    Returns a claim for each chunk that its gateway takes, and how many messages were moved on.
 
     What may have changed since the submission is looked at again: a message whose validity is over fails, a
     commercial one to a number that has opted out too, one that no gateway carries any more too; a commercial one
     outside its window moves to the next opening; one whose gateways all rest, or without a free short number, waits;
-    one whose virtual number is not the account's any more fails, and one whose number has sent enough today waits.
+    one whose virtual number is not the account's any more fails, and one whose number has sent enough today waits;
+    one whose submission is paused waits too, and one that goes by another gateway waits in the queue of that.
     """
     now = clock()
-    rows = list(
+    if queue is None:
+        queue = next(iter(queues.waiting(now)), None)
+    if queue is None:
+        return [], 0
+    rows = claimed.read(
         Message.objects.select_for_update(skip_locked=True)
-        .filter(due_before(now))
-        # Not joined: messages of a batch share few submissions, and each of these is read and made once.
-        .prefetch_related("submission__sender")
+        .filter(due_before(now), gateway=queue.gateway, bulk=queue.bulk)
         .order_by("due_at", "pk")[:size]
     )
     if not rows:
         return [], 0
+    found = len(rows)
+    rows = _not_paused(rows, now)
     routes = routing.routes()
     virtual = virtual_numbers(rows)
     carriers = {
@@ -81,28 +93,54 @@ def claim_due(*, clock: Clock = timezone.now, size: int = BATCH) -> tuple[list[C
     ready = _outside_no_window([row for row in rows if row.pk not in ended], now)
     originators, breakers = Originators(ready, virtual, now), Breakers(now)
     carriers = {row.pk: originators.served(row, carriers[row.pk]) for row in ready}
-    ready = _with_a_way(ready, carriers, breakers, originators)
-    made: dict[str, Claim] = {}
-    lease = now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
-    for row in ready:
-        if row.gateway not in made:
-            made[row.gateway] = Claim(uuid.uuid4(), row.gateway, [], carriers)
-        claim = made[row.gateway]
-        claim.messages.append(row)
-        row.state, row.claim, row.leased_until = State.SENDING, claim.id, lease
-        row.attempts += 1
-        row.reason = ""
-    breakers.used(made)
+    ready = _with_a_way(ready, queue.gateway, carriers, breakers, originators)
+    made = _chunks(ready, queue.gateway, carriers, now)
+    breakers.used([queue.gateway] if made else [])
     change_each(ready, ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"])
     note_each(ready, at=now)
-    return list(made.values()), len(rows) - len(ready)
+    return made, found - len(ready)
+
+
+def _chunks(ready: list[Message], gateway: str, carriers: Mapping[int, Sequence[str]], now: datetime) -> list[Claim]:
+    """Claim the messages, in chunks no larger than the gateway takes at once."""
+    if not ready:
+        return []
+    size = pacing.chunk(gateway, routing.gateway(gateway).capabilities.batch_size)
+    lease = now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
+    made = []
+    for start in range(0, len(ready), size):
+        claim = Claim(uuid.uuid4(), gateway, lease, ready[start : start + size], carriers)
+        for row in claim.messages:
+            row.state, row.claim, row.leased_until = State.SENDING, claim.id, lease
+            row.attempts += 1
+            row.reason = ""
+        made.append(claim)
+    return made
+
+
+def _not_paused(rows: list[Message], now: datetime) -> list[Message]:
+    """Those whose submission is not paused.
+
+    A pause takes the moment from what waits, so only what was on its way then and came back is met here. It is looked
+    at again, rather than left to the person who resumes: that may be happening in this very instant.
+    """
+    paused = [row for row in rows if row.submission.paused_at is not None]
+    for row in paused:
+        row.due_at = now + WHILE_PAUSED
+    change_each(paused, ["due_at"])
+    return [row for row in rows if row.submission.paused_at is None]
 
 
 def _with_a_way(
-    rows: list[Message], carriers: Mapping[int, Sequence[str]], breakers: Breakers, originators: Originators
+    rows: list[Message],
+    here: str,
+    carriers: Mapping[int, Sequence[str]],
+    breakers: Breakers,
+    originators: Originators,
 ) -> list[Message]:
-    """The messages for which there is a gateway and something to be from there; the others wait.
+    """The messages that leave by this gateway now, which has something for them to be from; the others wait.
 
+    Those that leave by another one now wait in its queue, where whoever serves that one finds them at once.
     The number decides before the order of the routes does: an account keeps the one that it has with a recipient.
     """
     ready, waiting = [], []
@@ -114,8 +152,11 @@ def _with_a_way(
         chosen = next((name for name in in_order if breakers.take(name)), None)
         if chosen is not None:
             row.gateway = chosen
-            originators.take(row, there[chosen])
-            ready.append(row)
+            if chosen == here:
+                originators.take(row, there[chosen])
+                ready.append(row)
+            else:
+                waiting.append(row)
             continue
         if there:
             until, row.reason, row.gateway = min((*breakers.rests(name), name) for name in there)
@@ -150,16 +191,19 @@ def _outside_no_window(rows: list[Message], now: datetime) -> list[Message]:
     """The messages that may leave now; commercial ones whose window is closed are moved to its opening."""
     ready, moved = [], []
     for row in rows:
+        if not row.submission.commercial:
+            ready.append(row)
+            continue
         departure = departure_of(
             row.recipient,
             row.region,
             asked=now,
-            commercial=row.submission.commercial,
+            commercial=True,
             zone=ZoneInfo(row.submission.time_zone),
         )
         if departure.postponed:
             # The validity runs from the departure, so it moves too.
-            row.valid_until += departure.at - row.due_at
+            row.valid_until += departure.at - (row.due_at or now)
             row.send_at = row.due_at = departure.at
             row.postponed_by = row.reason = "window"
             moved.append(row)

@@ -2,6 +2,11 @@
 
 The first report of an end counts. "rejected" is the only end that costs nothing: the operator never took the message.
 Reports are applied many at once, in their order, with as many statements for hundreds as for a few.
+
+A message that a person had sent again (compose/doubts.py) may be named by a report about the first time. While it
+waits, one that proves that the operator took it then stops the second time: the person said that it had not left, and
+was wrong. One that says that it did not arrive stops nothing: that is what the person said. While it is being handed
+over the report waits, as ever (docs/adr/0013).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +17,7 @@ from typing import Any
 from django.db import connection
 
 from compose.models import GatewayEvent, Message, Transition, is_final, may_move
-from compose.reasons import known
+from compose.reasons import SENT_AGAIN, known
 from compose.settlement import Ending, end_holds
 from credits import ledger, lines
 from credits.models import Transfer
@@ -28,6 +33,8 @@ STATES = {
     "expired": State.EXPIRED,
 }
 NEVER_TAKEN = "rejected"
+# These prove that the message reached the operator, and say of no end that it did not reach the phone.
+ON_ITS_WAY = {"accepted", "delivered"}
 # The words of what the operator never took; their sentences say that the price was given back.
 OF_NEVER_TAKEN = {"rejected", "invalid_recipient", "unsupported"}
 # A report that names no message we know may be earlier than the gateway's answer to the send: it waits.
@@ -54,7 +61,7 @@ def apply_reports(events: Sequence[GatewayEvent], *, now: datetime) -> dict[int,
             if row is not None and row.pk in current.moved:
                 later.append(event)
             else:
-                results[event.pk] = current.take(event, row)
+                results[event.pk] = current.take(event, row, again=messages.sent_again(row))
                 if row is not None and row.pk in current.moved:
                     messages.named(row, event.payload["reference"])
         current.write()
@@ -87,6 +94,11 @@ class _Messages:
                 self._by_id[row.pk] = row
                 if row.gateway_ref:
                     self._by_reference[row.gateway, row.gateway_ref] = row
+        self._again = _sent_again(self._by_id.values())
+
+    def sent_again(self, row: Message | None) -> bool:
+        """Whether a person had the message sent again."""
+        return row is not None and row.pk in self._again
 
     def of(self, event: GatewayEvent) -> Message | None:
         """By the gateway's reference, else by our own id where the gateway echoes it."""
@@ -128,9 +140,17 @@ class _Round:
     ended: dict[tuple[str, str], list[Message]] = field(default_factory=dict)
     refunded: list[Message] = field(default_factory=list)
 
-    def take(self, event: GatewayEvent, row: Message | None) -> str | None:
-        """The result of a report about this message."""
+    def take(self, event: GatewayEvent, row: Message | None, *, again: bool = False) -> str | None:
+        """The result of a report about this message, which a person may have had sent `again`."""
         said = event.payload
+        if row is not None and again and _is_of_the_first_time(event, row):
+            if said["status"] not in ON_ITS_WAY:
+                return "no_change"
+            if row.state == State.SCHEDULED:
+                self.moved[row.pk] = event
+                ending = Ending(row, STATES[said["status"]], "arrived_first", reference=said["reference"])
+                self.endings.append(ending)
+                return "applied"
         if row is None or row.state in (State.SENDING, State.SCHEDULED):
             return "unknown" if self.now - event.stored_at > WAIT_FOR_MESSAGE else None
         state = STATES.get(said["status"])
@@ -184,6 +204,22 @@ class _Round:
         transfers = ledger.post(list(movements.values()))
         for row in self.refunded:
             row.refunded_by = transfers[movements[row.pk].key]
+
+
+def _sent_again(rows: Iterable[Message]) -> set[int]:
+    """The keys of those that a person had sent again. One query, and none where each had one attempt at the most."""
+    tried = [row.pk for row in rows if row.attempts > 1 or (row.attempts and row.state == State.SCHEDULED)]
+    if not tried:
+        return set()
+    found = Transition.objects.filter(message__in=tried, state=State.SCHEDULED, reason=SENT_AGAIN)
+    return set(found.order_by().values_list("message_id", flat=True))
+
+
+def _is_of_the_first_time(event: GatewayEvent, row: Message) -> bool:
+    """Whether a report came before a message that was sent again had left again."""
+    if row.state == State.SCHEDULED:
+        return True
+    return row.handed_over_at is not None and event.stored_at < row.handed_over_at
 
 
 def _reason(said: dict[str, Any]) -> str:

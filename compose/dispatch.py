@@ -2,20 +2,28 @@
 
 Three short transactions and, between the second and the third, the network with no transaction open:
 
-1. `claims.claim_due` takes due messages in a batch and commits: state `sending`, a gateway, a claim, a lease.
-2. `_hand_over` writes `handed_over_at` for a chunk no larger than the gateway takes, commits, then sends.
-3. `_settle` writes each outcome and moves the credits, one transfer for each submission and outcome. What certainly
-   did not leave goes to the next gateway (`compose.failover`); what may have left goes to none.
+1. `claims.claim_due` takes due messages of one queue and commits: state `sending`, a lease, and a claim for each
+   chunk, which is no larger than what the gateway takes at once.
+2. `_hand_over` writes the mark of one claim (`HandOver`, a row whose key is the claim), commits, then sends.
+3. `_settle` writes each outcome and moves the credits, one transfer for each submission and outcome, and takes the
+   mark away. What certainly did not leave goes to the next gateway (`compose.failover`); what may have left to none.
 
-After a crash the lease ends and `sweep` reads the mark: without `handed_over_at` the message certainly
-did not leave and returns to the queue; with it, it may have left and becomes unconfirmed. So what a crash
-leaves in doubt is a chunk, never a batch, and nothing leaves twice.
+After a crash the lease ends and `sweep` reads the mark. A claim without one certainly did not leave: the sweeper
+writes the mark in its own name, so that a worker that was only asleep can no longer write it, and the messages return
+to the queue. A claim with the mark of a worker may have left: its messages become unconfirmed. So what a crash leaves
+in doubt is a chunk, never a batch, and nothing leaves twice:
+
+    dies before the claim is committed         nothing happened
+    dies before the mark is committed          back to the queue, certainly not sent
+    dies before the answers are committed      unconfirmed: sent or not, nobody here knows
+    dies after that                            nothing is left to do
 """
 
 import logging
+import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -23,7 +31,19 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from compose import breakers, claims, failover, outcomes, routing, tallies, vendor_codes
+from compose import (
+    breakers,
+    claims,
+    failover,
+    marks,
+    outcomes,
+    pacing,
+    queues,
+    routing,
+    stopping,
+    tallies,
+    vendor_codes,
+)
 from compose.changing import change_each, note_each
 from compose.claims import BATCH, Claim, Clock
 from compose.gateways.base import (
@@ -37,85 +57,125 @@ from compose.gateways.base import (
     Unsupported,
 )
 from compose.models import Message
+from compose.queues import Queue
 from compose.reasons import known
 from compose.settlement import Ending, end_holds
 
 log = logging.getLogger(__name__)
 State = Message.State
 
-SETTLE_TRIES = 5
-# What of a claimed message is decided on when its answer comes; the rest stays as it was claimed.
-CHANGING = ("state", "handed_over_at", "gateway_ref", "passed_over")
+# Seconds before each try to keep the answers of a gateway. They are known nowhere else, so a database that is being
+# restarted is waited for.
+SETTLE_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)
+# Nobody settles any more what was handed over so long ago.
+FORGOTTEN = timedelta(days=7)
 
 
 def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
-    """Claim and send what is due, `most` batches at the most, and return how many messages were claimed.
+    """Claim and send what is due in all queues, one after the other: interactive ones first.
 
-    No batch begins later than half a lease after the first: a batch lasts one lease at the most, and a task
-    that ran into its time limit would leave a chunk in doubt. The next tick goes on.
+    Returns how many messages were claimed, in `most` batches at the most. Workers serve the queues side by side:
+    `compose.lanes`.
     """
-    claimed = 0
-    last_start = clock() + timedelta(seconds=settings.SMS_LEASE_SECONDS) / 2
-    for _batch in range(most):
-        if clock() > last_start:
-            break
-        made, moved_on = claims.claim_due(clock=clock)
-        if not made and not moved_on:
-            break
-        for claim in made:
-            claimed += len(claim.messages)
-            _send(claim, clock)
+    claimed, left, last_start, progress = 0, most, clock() + _half_a_lease(), True
+    while progress and left and clock() <= last_start:
+        progress = False
+        for queue in sorted(queues.waiting(clock()), key=lambda queue: queue.bulk):
+            taken, batches = serve(queue, clock=clock, most=left, last_start=last_start)
+            claimed, left = claimed + taken, left - batches
+            progress = progress or batches > 0
     return claimed
 
 
-def _send(claim: Claim, clock: Clock) -> None:
-    gateway = routing.gateway(claim.gateway)
-    size = gateway.capabilities.batch_size
-    for start in range(0, len(claim.messages), size):
-        if _hand_over(claim, claim.messages[start : start + size], gateway, clock):
-            _give_back(claim, claim.messages[start + size :], clock)
+def serve(
+    queue: Queue,
+    *,
+    clock: Clock = timezone.now,
+    most: int = 20,
+    last_start: datetime | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[int, int]:
+    """Claim and send what is due in one queue; returns how many messages were claimed, and in how many batches.
+
+    No batch begins later than half a lease after the first: a batch lasts half a lease and a chunk at the most, and a
+    task that ran into its time limit would leave a chunk in doubt. The next tick goes on.
+    """
+    claimed = batches = 0
+    last_start = last_start or clock() + _half_a_lease()
+    while batches < most and clock() <= last_start and not stopping.asked():
+        room = pacing.room(queue.gateway, BATCH)
+        if not room:
+            # Others have taken what the gateway's limit leaves for now.
+            break
+        made, moved_on = claims.claim_due(queue, clock=clock, size=room)
+        if not made and not moved_on:
+            break
+        batches += 1
+        claimed += sum(len(claim.messages) for claim in made)
+        send(made, clock=clock, sleep=sleep)
+    return claimed, batches
+
+
+def send(made: Sequence[Claim], *, clock: Clock = timezone.now, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Hand over the chunks of one batch, one after the other, at the pace of their gateway.
+
+    When half of the lease is used, the gateway rests or the worker shall stop, the rest goes back to the queue.
+    """
+    for number, claim in enumerate(made):
+        gateway = routing.gateway(claim.gateway)
+        if wait := pacing.take(claim.gateway, len(claim.messages)):
+            sleep(wait)
+        now = clock()
+        if now >= claim.leased_until:
+            # The sweeper takes it back, or has done so.
+            break
+        if stopping.asked() or now > claim.leased_until - _half_a_lease():
+            _give_back(made[number:], "", clock)
+            break
+        if _hand_over(claim, gateway, clock):
+            _give_back(made[number + 1 :], "gateway_unreachable", clock)
             break
 
 
+def _half_a_lease() -> timedelta:
+    return timedelta(seconds=settings.SMS_LEASE_SECONDS) / 2
+
+
 @transaction.atomic
-def _give_back(claim: Claim, left: list[Message], clock: Clock) -> None:
-    """The gateway rests: the rest of the claim was not handed over, so it loses no attempt and goes another way."""
+def _give_back(left: Sequence[Claim], reason: str, clock: Clock) -> None:
+    """The rest of the batch was not handed over, so it loses no attempt; it goes another way, or later."""
     now = clock()
     mine = Message.objects.select_for_update().filter(
-        pk__in=[row.pk for row in left], claim=claim.id, state=State.SENDING, handed_over_at=None
+        pk__any=[row.pk for claim in left for row in claim.messages],
+        claim__in=[claim.id for claim in left],
+        state=State.SENDING,
     )
     rows = list(mine.order_by("pk"))
     for row in rows:
-        row.due_at, row.reason, row.attempts = now, "gateway_unreachable", row.attempts - 1
+        row.due_at, row.reason, row.attempts = now, reason, row.attempts - 1
     _return_to_queue(rows)
     note_each(rows, at=now)
 
 
-def _hand_over(claim: Claim, chunk: list[Message], gateway: Gateway, clock: Clock) -> bool:
+def _hand_over(claim: Claim, gateway: Gateway, clock: Clock) -> bool:
     """Hand the chunk over and settle it; whether the gateway takes no more now."""
     now = clock()
-    with transaction.atomic():
-        mine = Message.objects.select_for_update().filter(
-            pk__in=[row.pk for row in chunk], claim=claim.id, state=State.SENDING, leased_until__gt=now
-        )
-        # What the sweeper took back because the lease ended is no longer ours to send.
-        kept = set(mine.order_by("pk").values_list("pk", flat=True))
-        Message.objects.filter(pk__in=kept).update(handed_over_at=now)
-    chunk = [row for row in chunk if row.pk in kept]
-    if chunk:
-        said = outcomes.of(claim.gateway, gateway, [_outgoing(row, now) for row in chunk])
-        return _settle_surely(claim, chunk, said, clock)
-    return False
+    # What the sweeper took back because the lease ended is no longer ours to send.
+    if not marks.hand_over(claim.id, at=now):
+        return False
+    said = outcomes.of(claim.gateway, gateway, [_outgoing(row, now) for row in claim.messages])
+    return _settle_surely(claim, now, said, clock)
 
 
-def _settle_surely(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> bool:
+def _settle_surely(claim: Claim, handed_over_at: datetime, outcomes: Sequence[Outcome], clock: Clock) -> bool:
     """Settle, and again when the database is busy or was away: only here is it known what the gateway said.
 
-    Raises OperationalError after SETTLE_TRIES; then the messages become unconfirmed when their lease ends.
+    Raises OperationalError after SETTLE_PAUSES; then the messages become unconfirmed when their lease ends.
     """
-    for tries_left in reversed(range(SETTLE_TRIES)):
+    for tries_left, pause in zip(reversed(range(len(SETTLE_PAUSES))), SETTLE_PAUSES, strict=True):
+        time.sleep(pause)
         try:
-            return _settle(claim, chunk, outcomes, clock)
+            return _settle(claim, handed_over_at, outcomes, clock)
         except OperationalError as error:
             if not tries_left:
                 raise
@@ -140,20 +200,23 @@ def _outgoing(row: Message, now: datetime) -> Outgoing:
 
 
 @transaction.atomic
-def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clock: Clock) -> bool:
+def _settle(claim: Claim, handed_over_at: datetime, outcomes: Sequence[Outcome], clock: Clock) -> bool:
     """Write what the gateway said of the chunk; whether it rests now."""
     now = clock()
-    said = {row.pk: outcome for row, outcome in zip(chunk, outcomes, strict=True)}
+    said = {row.pk: outcome for row, outcome in zip(claim.messages, outcomes, strict=True)}
     # A lease that ended while the gateway was slow made them unconfirmed: the answer resolves that too.
     mine = Message.objects.select_for_update().filter(
-        pk__in=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED]
+        pk__any=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED]
     )
-    claimed, rows = {row.pk: row for row in chunk}, []
+    claimed, rows = {row.pk: row for row in claim.messages}, []
     # What the sweeper, or a try to settle that was rolled back, may have changed in the table or in memory.
-    for pk, *now_there in mine.order_by("pk").values_list("pk", *CHANGING):
-        rows.append(row := claimed[pk])
-        for name, value in zip(CHANGING, now_there, strict=True):
-            setattr(row, name, value)
+    for pk, state, reference, passed_over in mine.order_by("pk").values_list(
+        "pk", "state", "gateway_ref", "passed_over"
+    ):
+        row = claimed[pk]
+        row.state, row.gateway_ref, row.passed_over = state, reference, passed_over
+        row.handed_over_at = handed_over_at
+        rows.append(row)
     endings, returning, doubtful = [], [], []
     for row in rows:
         outcome = said[row.pk]
@@ -183,6 +246,7 @@ def _settle(claim: Claim, chunk: list[Message], outcomes: Sequence[Outcome], clo
     if unheard:
         vendor_codes.seen(claim.gateway, where="answer", codes=unheard, now=now)
     tallies.settled(claim.gateway, [(said[row.pk], row.handed_over_at) for row in rows], now=now)
+    marks.settled(claim.id)
     return rests
 
 
@@ -201,7 +265,7 @@ def _return_to_queue(rows: list[Message]) -> None:
 def _doubt(rows: list[Message], reason: str) -> None:
     for row in rows:
         row.state, row.reason = State.UNCONFIRMED, reason
-    change_each(rows, ["state", "reason"])
+    change_each(rows, ["state", "reason", "handed_over_at"])
 
 
 @transaction.atomic
@@ -209,13 +273,21 @@ def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
     """Bring back what a crash left: ended leases, and unconfirmed messages that nobody will confirm any more."""
     now = clock()
     forgotten = now - timedelta(days=settings.SMS_UNCONFIRMED_DAYS)
+    # A lease longer than there is was written by a clock that was wrong; nobody waits until it shows that time again.
+    longest = now + timedelta(seconds=settings.SMS_LEASE_SECONDS) * 2
+    over = Q(leased_until__lte=now) | Q(leased_until__gt=longest)
     rows = list(
         Message.objects.select_for_update(skip_locked=True)
-        .filter(Q(state=State.SENDING, leased_until__lte=now) | Q(state=State.UNCONFIRMED, valid_until__lte=forgotten))
+        .filter(over & Q(state=State.SENDING) | Q(state=State.UNCONFIRMED, valid_until__lte=forgotten))
         .order_by("pk")[:size]
     )
-    never_left = [row for row in rows if row.state == State.SENDING and row.handed_over_at is None]
-    in_doubt = [row for row in rows if row.state == State.SENDING and row.handed_over_at is not None]
+    ended = [row for row in rows if row.state == State.SENDING]
+    handed_over = marks.taken_back({row.claim for row in ended if row.claim is not None}, at=now)
+    for row in ended:
+        # A worker of the version before wrote it for each message.
+        row.handed_over_at = row.handed_over_at or handed_over.get(row.claim)
+    never_left = [row for row in ended if row.handed_over_at is None]
+    in_doubt = [row for row in ended if row.handed_over_at is not None]
     end_holds(
         [Ending(row, State.EXPIRED, "never_confirmed") for row in rows if row.state == State.UNCONFIRMED],
         key=f"forgotten:{uuid.uuid4()}",
@@ -226,4 +298,6 @@ def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
     _return_to_queue(never_left)
     _doubt(in_doubt, "crash")
     note_each([*never_left, *in_doubt], at=now)
+    if len(rows) < size:
+        marks.forget(before=now - FORGOTTEN)
     return len(rows)

@@ -11,17 +11,16 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from compose import choices, text_notes, trial
-from compose.models import Message, MessageClass
-from compose.planning import FARTHEST, Draft, Plan, Refused, plan, says_nothing, stop_clause_for
+from compose.models import Message, MessageClass, Submission
+from compose.moment_form import LATER, MomentForm
+from compose.planning import Draft, Plan, Refused, plan, says_nothing, stop_clause_for
 from compose.recipients import Recipients, TooManyRecipients, parse_recipients
-from compose.schedule import DateOutOfReach, LocalTimeDoesNotExist, resolve_local
 from compose.segments import normalise_newlines
 from compose.windows import window_sentence
 from credits.models import Member
 from senders import queries as sender_queries
 from senders.models import Sender
 
-NOW, LATER = "now", "later"
 # What a test to oneself takes from the form.
 OF_A_TEST = ("sender", "text", "message_class", "request_key")
 MOST_WRONG_SHOWN = 20
@@ -34,8 +33,12 @@ def _of_commercial_messages() -> str:
     return f"{clause} {window_sentence()}".strip()
 
 
-class ComposeForm(forms.Form):
-    """What a person writes. After `is_valid()`, `plan` says what sending it would do."""
+class ComposeForm(MomentForm):
+    """What a person writes. After `is_valid()`, `plan` says what sending it would do.
+
+    `replaces` is the submission whose place it takes, None for a new message; `senders` are those to choose from, where
+    they are known already: all that the account is offered, otherwise.
+    """
 
     sender = forms.ChoiceField(
         label=_("Sender"),
@@ -68,28 +71,6 @@ class ComposeForm(forms.Form):
         required=False,
         help_text=lazy(_of_commercial_messages, str)(),
     )
-    when = forms.ChoiceField(
-        label=_("Moment of sending"),
-        choices=[(NOW, _("Send now")), (LATER, _("Send later"))],
-        initial=NOW,
-        required=False,
-        widget=forms.RadioSelect,
-        error_messages={"invalid_choice": _("Choose to send the message now or later.")},
-    )
-    date = forms.DateField(
-        label=_("Date"),
-        required=False,
-        input_formats=["%Y-%m-%d", "%d/%m/%Y"],
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"invalid": _("This is not a date. Write it like 2026-12-31.")},
-    )
-    time = forms.TimeField(
-        label=_("Time"),
-        required=False,
-        input_formats=["%H:%M", "%H:%M:%S", "%Hh%M"],
-        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        error_messages={"invalid": _("This is not a time. Write it like 14:30.")},
-    )
     message_class = forms.ChoiceField(
         label=_("Type of SMS"),
         choices=MessageClass.choices,
@@ -105,26 +86,33 @@ class ComposeForm(forms.Form):
     plan: Plan
     # What a test to oneself needs, once it is known to be right; the rest of the form may be wrong.
     chosen: trial.Chosen | None = None
-    ambiguous_time = False
+    # The guide's order; those of the moment would stand first.
+    field_order = ("sender", "recipients", "text", "not_commercial", "when", "date", "time", "message_class")
 
-    def __init__(self, *args: Any, member: Member, now: datetime, **kwargs: Any) -> None:
-        self.member, self.now = member, now
-        self.senders = sender_queries.offered(member.account)
+    def __init__(
+        self,
+        *args: Any,
+        member: Member,
+        now: datetime,
+        replaces: Submission | None = None,
+        senders: list[Sender] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.member, self.replaces = member, replaces
+        self.senders = sender_queries.offered(member.account) if senders is None else senders
         refused = choices.refused_senders(self.senders)
-        usable = [str(sender.pk) for sender in self.senders if str(sender.pk) not in refused]
+        self.usable = usable = [str(sender.pk) for sender in self.senders if str(sender.pk) not in refused]
         kwargs["initial"] = {
             "request_key": uuid.uuid4(),
             "sender": usable[0] if usable else "",
             **kwargs.get("initial", {}),
         }
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, account=member.account, now=now, **kwargs)
         offered = self.fields["sender"]
         assert isinstance(offered, forms.ChoiceField)
         assert isinstance(offered.widget, choices.SenderSelect)
         offered.choices = choices.grouped(self.senders)
         offered.widget.refused = refused
-        today = now.astimezone(member.account.zone).date()
-        self.fields["date"].widget.attrs |= {"min": str(today), "max": str(today + FARTHEST)}
 
     def clean_recipients(self) -> Recipients:
         try:
@@ -162,11 +150,10 @@ class ComposeForm(forms.Form):
         return key
 
     def clean(self) -> dict[str, Any]:
-        data = self.cleaned_data
+        data = super().clean()
         data["message_class"] = data.get("message_class") or MessageClass.STANDARD
         if "text" in data and self.member.account.always_replace:
             data["text"] = text_notes.shortened(data["text"], self._clause())
-        deferred_to = self._deferred_to() if data.get("when") == LATER else None
         if not set(OF_A_TEST) & set(self.errors):
             self.chosen = trial.Chosen(
                 sender=self._sender(data["sender"]),
@@ -184,7 +171,7 @@ class ComposeForm(forms.Form):
             body=self.chosen.body,
             commercial=not data["not_commercial"],
             message_class=self.chosen.message_class,
-            deferred_to=deferred_to,
+            deferred_to=data["moment"],
             request_key=self.chosen.request_key,
         )
         try:
@@ -202,24 +189,6 @@ class ComposeForm(forms.Form):
     def _sender(self, pk: str) -> Sender:
         return next(sender for sender in self.senders if str(sender.pk) == pk)
 
-    def _deferred_to(self) -> datetime | None:
-        date, time = self.cleaned_data.get("date"), self.cleaned_data.get("time")
-        for name, value in (("date", date), ("time", time)):
-            if value is None and name not in self.errors:
-                self.add_error(name, _("Choose the date and the time, or send the message now."))
-        if date is None or time is None:
-            return None
-        try:
-            resolved = resolve_local(date, time, self.member.account.zone)
-        except LocalTimeDoesNotExist as error:
-            self.add_error("time", error.message)
-            return None
-        except DateOutOfReach as error:
-            self.add_error("date", error.message)
-            return None
-        self.ambiguous_time = resolved.ambiguous
-        return resolved.instant
-
     def renew_key(self) -> None:
         """Give the form a fresh request key, so that sending it again is a new submission."""
         # A copy that keeps its kind: unpacking a QueryDict gives lists.
@@ -231,6 +200,10 @@ class ComposeForm(forms.Form):
         """Take away the errors of all other fields: what was pressed has nothing to do with them."""
         for name in set(self.errors) - set(names):
             del self.errors[name]
+
+    def offers(self, sender: int) -> bool:
+        """Whether the sender with this key can be chosen."""
+        return str(sender) in self.usable
 
     @property
     def out_of_reach(self) -> bool:
@@ -266,3 +239,5 @@ class SentFilter(forms.Form):
     state = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Every status")), *Message.State.choices]
     )
+    # Of one submission only; the link to it stands on the submission's page.
+    submission = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput())

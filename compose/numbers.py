@@ -216,3 +216,15 @@ def _lengths(region: str, before: int) -> frozenset[int]:
         if length > 0
         for prefix in prefixes
     )
+
+
+@lru_cache(maxsize=4096)
+def spaced(number: str) -> str:
+    """The E.164 number as people read it: "+33 6 12 34 56 78"; what is no international number stays as it is."""
+    if not number.startswith("+"):
+        return number
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)

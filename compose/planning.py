@@ -102,7 +102,7 @@ def plan(draft: Draft, *, now: datetime) -> Plan:
     if says_nothing(draft.body):
         raise Refused("text", _("Write a message: it is empty or holds only spaces."))
     _check_sender(draft, draft.sender)
-    _check_moment(draft, now)
+    check_moment(draft.deferred_to, now=now)
     text, segmentation = _segmented(draft)
     # A number that is there twice gets the message once.
     recipients = list({recipient.e164: recipient for recipient in draft.recipients}.values())
@@ -141,7 +141,7 @@ def looked_at_again(planned: Plan, *, now: datetime) -> Plan:
     """
     draft = planned.draft
     _check_sender(draft, Sender.objects.filter(pk=draft.sender.pk).first())
-    _check_moment(draft, now)
+    check_moment(draft.deferred_to, now=now)
     gone = _gone(draft, [one.recipient.e164 for one in planned.leaving])
     if not gone:
         return planned
@@ -171,12 +171,13 @@ def _everybody_is_gone(count: int) -> Refused:
     return Refused("recipients", sentence)
 
 
-def _check_moment(draft: Draft, now: datetime) -> None:
-    if draft.deferred_to is None:
+def check_moment(deferred_to: datetime | None, *, now: datetime) -> None:
+    """Refuse a moment to which no message can be deferred: one that is past, or too far away. Raises Refused."""
+    if deferred_to is None:
         return
-    if draft.deferred_to <= now:
+    if deferred_to <= now:
         raise Refused("time", _("This moment is past. Choose a later one, or send the message now."))
-    if draft.deferred_to > now + FARTHEST:
+    if deferred_to > now + FARTHEST:
         raise Refused("date", _("This is more than a year ahead. Choose an earlier date."))
 
 

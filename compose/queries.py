@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from compose.models import Message, Submission, Transition
 from compose.searching import holds
@@ -19,9 +19,17 @@ FOLLOWED = timedelta(hours=1)
 SOON, NOW_AND_THEN, RARELY = 5, 15, 60
 
 
-def sent(account: Account, *, now: datetime, text: str = "", state: str = "") -> QuerySet[Message]:
-    """The account's messages whose moment has come or that were cancelled, for the page of sent SMS."""
-    rows = Message.objects.filter(account=account).exclude(state=State.SCHEDULED, send_at__gt=now)
+def sent(
+    account: Account, *, now: datetime, text: str = "", state: str = "", of: Submission | None = None
+) -> QuerySet[Message]:
+    """The account's messages whose moment has come or that were cancelled, for the page of sent SMS.
+
+    Of one submission `of`, which is the account's: all of its messages.
+    """
+    if of is None:
+        rows = Message.objects.filter(account=account).exclude(state=State.SCHEDULED, send_at__gt=now)
+    else:
+        rows = Message.objects.filter(submission=of)
     if state in State.values:
         rows = rows.filter(state=state)
     if text:
@@ -36,28 +44,14 @@ def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
     )
 
 
-class StateCount(NamedTuple):
-    """How many messages of a submission are in a state, and the last departure among them.
-
-    `refunded` is what they were given back later in millis, by so many `refunds`.
-    """
-
-    state: str
-    label: str
-    total: int
-    last: datetime
-    refunded: int
-    refunds: int
-
-
-def counts(submission: Submission) -> list[StateCount]:
-    """How many of the submission's messages are in each state, in the order of a message's life."""
-    refunded = Sum("price", filter=Q(refunded_by__isnull=False), default=0)
-    refunds = Count("refunded_by", distinct=True)
-    totals = {"refunded": refunded, "refunds": refunds}
-    rows = submission.messages.order_by().values_list("state").annotate(Count("pk"), Max("due_at"), **totals)
-    found = {state: said for state, *said in rows}
-    return [StateCount(state.value, str(state.label), *found[state.value]) for state in State if state.value in found]
+def first_messages(submission: Submission, *, size: int = 50) -> list[Message]:
+    """The messages of a submission for its own page: as they were typed, or the first by number of too many."""
+    # The index of the submission's recipients has those at once; all of a large one would be read to sort them.
+    by = "pk" if submission.recipients <= size else "recipient"
+    rows = list(submission.messages.select_related("hold_ended_by").order_by(by)[:size])
+    for row in rows:
+        row.submission = submission
+    return rows
 
 
 def refunds(submission: Submission, *, size: int = 100) -> list[Transfer]:
@@ -69,12 +63,12 @@ def refunds(submission: Submission, *, size: int = 100) -> list[Transfer]:
     return list(found.values())
 
 
-def asks_again(departures: Iterable[datetime], *, now: datetime, every: int = SOON) -> int:
-    """After how many seconds a page looks again at messages that left or leave at these moments.
+def asks_again(departures: Iterable[datetime | None], *, now: datetime, every: int = SOON) -> int:
+    """After how many seconds a page looks again at messages that left or leave at these moments (None: nobody knows).
 
     0 when nothing is to be expected any more: there are none, or each left more than `FOLLOWED` ago.
     """
-    followed = [departure for departure in departures if departure + FOLLOWED > now]
+    followed = [departure for departure in departures if departure and departure + FOLLOWED > now]
     if not followed:
         return 0
     return RARELY if min(followed) > now + timedelta(seconds=RARELY) else every

@@ -63,10 +63,10 @@ class Quote:
     warnings: tuple[str | Promise, ...]
 
 
-def quote(planned: Plan, *, duplicates: int) -> Quote:
-    """What `planned` means, beside what the account has."""
+def quote(planned: Plan, *, duplicates: int, given_back: int = 0) -> Quote:
+    """What `planned` means, beside what the account has and `given_back` millis of what it replaces."""
     draft = planned.draft
-    after = credit_queries.available(draft.account) - planned.price
+    after = credit_queries.available(draft.account) + given_back - planned.price
     moments, destinations = _moments(planned), _destinations(planned)
     return Quote(
         recipients=len(planned.leaving),

@@ -3,6 +3,9 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+# The word of a change of state that says more than its sentence: reports and pages ask for it.
+SENT_AGAIN = "sent_again"
+
 SENTENCES: dict[str, str | Promise] = {
     # Certainly not sent yet.
     "gateway_unreachable": _("The operator cannot be reached. The message will be tried again."),
@@ -20,6 +23,7 @@ SENTENCES: dict[str, str | Promise] = {
         "they do."
     ),
     "lease_ended": _("A process stopped before it handed the message over. The message returned to the queue."),
+    "moved": _("Its departure was changed."),
     # Refused for good.
     "rejected": _("The operator refused the message. Its price was given back."),
     "invalid_recipient": _("This number cannot receive SMS. The price was given back."),
@@ -35,12 +39,20 @@ SENTENCES: dict[str, str | Promise] = {
         "price was given back."
     ),
     "cancelled": _("Cancelled before it left. Its price was given back."),
+    "replaced": _("Changed before it left: another message took its place. Its price was given back."),
     # May have left.
     "outcome_unknown": _(
         "The connection broke while the message was handed over: it may have left. It is not sent again by itself."
     ),
     "crash": _("A process stopped while it handed the message over: it may have left. It is not sent again by itself."),
     "never_confirmed": _("Nobody ever confirmed this message. Its price was given back."),
+    # What a person decided about it, and what a late report did.
+    "said_sent": _("It was not known whether the message had left; somebody has said that it was sent."),
+    SENT_AGAIN: _("It was not known whether the message had left; somebody has had it sent again."),
+    "given_up": _("It was not known whether the message had left; somebody has given it up. Its price was given back."),
+    "arrived_first": _(
+        "Before the message left again, a report said that it had left the first time. It was not sent a second time."
+    ),
     # Said by delivery reports.
     "absent": _("The phone is switched off or out of reach."),
     "memory_full": _("The phone's memory is full."),

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import phonenumbers
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_POST
 
-from compose.numbers import Recipient, WrongNumber
+from compose.numbers import Recipient, WrongNumber, spaced
 from compose.recipients import TooManyRecipients, read_entries
 from credits.access import MemberRequest, may_send, member_page
 from credits.models import Account
@@ -65,7 +64,7 @@ def _in_full(entry: Recipient | WrongNumber) -> dict[str, Any]:
     return {
         "raw": entry.raw,
         "e164": entry.e164,
-        "shown": _spelled(entry.e164),
+        "shown": spaced(entry.e164),
         "region": entry.region,
         "country": name_of(entry.region),
     }
@@ -74,12 +73,6 @@ def _in_full(entry: Recipient | WrongNumber) -> dict[str, Any]:
 def _line(entry: Recipient | WrongNumber) -> str:
     # What was typed between two separators holds neither a tab nor a line end: both separate.
     return f"{entry.raw}\t{entry.code}" if isinstance(entry, WrongNumber) else f"{entry.e164}\t{entry.region}"
-
-
-def _spelled(e164: str) -> str:
-    """The number in international spelling (ITU-T E.123), as in +33 6 12 34 56 78."""
-    number = phonenumbers.parse(e164)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def _reach(account: Account, regions: set[str]) -> dict[str, dict[int, Any]]:

@@ -1,4 +1,7 @@
-"""The verbs of what goes out: submit and cancel. `plan` says beforehand what `submit` would do."""
+"""The verbs of what goes out: submit and cancel. `plan` says beforehand what `submit` would do.
+
+What else can be done with messages that wait is in `compose.scheduled`.
+"""
 
 import hashlib
 import uuid
@@ -8,8 +11,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
-from compose import nudges
+from compose import queues, scheduled
 from compose.foreign import moment, reference, storable
 from compose.gateways.base import Event, Received, Report
 from compose.models import GatewayEvent, Message, Submission
@@ -33,16 +37,22 @@ class AlreadySent(Exception):
         self.submission = submission
 
 
-def submit(draft: Draft, *, now: datetime, planned: Plan | None = None) -> tuple[Submission, bool]:
+def submit(
+    draft: Draft, *, now: datetime, planned: Plan | None = None, replaces: Submission | None = None
+) -> tuple[Submission, bool]:
     """Queue a message for each recipient and hold their price, all or nothing.
 
     `planned` is what `plan` said of this very draft a moment ago, when the caller has it: it is not worked out
     again, but what others may have changed since is looked at again in the transaction.
+    `replaces` is a submission of the account none of whose messages has left: they are cancelled in the same
+    transaction, and what they held pays for the new ones.
     Returns the submission and whether it is new: the same draft with the same request key is sent once.
-    Raises Refused, NotEnoughCredit, or AlreadySent when the key was used for another draft.
+    Raises Refused, NotEnoughCredit, CannotReplace, or AlreadySent when the key was used for another draft.
     """
     if planned is not None and planned.draft is not draft:
         raise ValueError("this plan is of another draft")
+    if replaces is not None and replaces.account_id != draft.account.pk:
+        raise ValueError("a submission replaces one of its own account")
     fingerprint = _fingerprint(draft)
     earlier = _earlier(draft, fingerprint)
     if earlier is not None:
@@ -50,9 +60,14 @@ def submit(draft: Draft, *, now: datetime, planned: Plan | None = None) -> tuple
     planned = planned or plan(draft, now=now)
     try:
         with transaction.atomic():
-            submission = _store(looked_at_again(planned, now=now), fingerprint)
-    except IntegrityError:
-        # Two clicks at once: the unique key let one through, and this is the other.
+            again = looked_at_again(planned, now=now)
+            if replaces is not None:
+                scheduled.withdraw(replaces, by=draft.user, now=now)
+            submission = _store(again, fingerprint)
+            if replaces is not None:
+                Submission.objects.filter(pk=replaces.pk).update(replaced_by=submission)
+    except (IntegrityError, scheduled.CannotReplace):
+        # Two clicks at once: the unique key, or the lock of what is replaced, let one through; this is the other.
         earlier = _earlier(draft, fingerprint)
         if earlier is None:
             raise
@@ -108,9 +123,17 @@ def _store(planned: Plan, fingerprint: str) -> Submission:
         by=draft.user,
     )
     validity = timedelta(hours=settings.SMS_VALIDITY_HOURS)
+    bulk = queues.is_bulk(submission.recipients)
     recipients: dict[Terms, list[str]] = {}
     for one in planned.leaving:
         recipients.setdefault(one.terms, []).append(one.recipient.e164)
+    gateways = queues.gateways_for(
+        {terms.region for terms in recipients},
+        account_id=draft.account.pk,
+        sender=draft.sender,
+        message_class=draft.message_class,
+        commercial=draft.commercial,
+    )
     for terms, numbers in recipients.items():
         leaves = terms.departure.at
         pattern = Message(
@@ -119,39 +142,36 @@ def _store(planned: Plan, fingerprint: str) -> Submission:
             region=terms.region,
             rate=terms.rate,
             price=terms.price,
+            gateway=gateways[terms.region],
+            bulk=bulk,
             send_at=leaves,
             due_at=leaves,
             postponed_by="window" if terms.departure.postponed else "",
             valid_until=leaves + validity,
         )
         store_for_each(numbers, pattern)
-    nudges.after_commit("compose.tasks.dispatch_due")
+    queues.nudge(bulk=bulk)
     return submission
 
 
-@transaction.atomic
 def cancel(account: Account, messages: Iterable[int], *, by: Any, now: datetime) -> int:
     """Cancel those of the account's messages that wait, give their credits back, and return how many they were.
 
     Atomic against the claim: a message is either cancelled here or claimed there.
     """
-    rows = list(
-        Message.objects.select_for_update()
-        .filter(account=account, pk__in=list(messages), state=State.SCHEDULED)
-        .order_by("pk")
-    )
-    end_holds(
-        [Ending(row, State.CANCELLED, "cancelled", by=by) for row in rows],
-        key=f"cancel:{uuid.uuid4()}",
-        now=now,
-    )
-    return len(rows)
+    return _cancel(Message.objects.filter(account=account, pk__in=list(messages)), by=by, now=now)
 
 
 def cancel_submission(submission: Submission, *, by: Any, now: datetime) -> int:
     """Cancel all messages of the submission that still wait, and return how many they were."""
-    waiting = Message.objects.filter(submission=submission, state=State.SCHEDULED).values_list("pk", flat=True)
-    return cancel(submission.account, waiting, by=by, now=now)
+    return _cancel(submission.messages.all(), by=by, now=now)
+
+
+@transaction.atomic
+def _cancel(messages: QuerySet[Message], *, by: Any, now: datetime) -> int:
+    rows = scheduled.waiting(messages)
+    end_holds([Ending(row, State.CANCELLED, "cancelled", by=by) for row in rows], key=f"cancel:{uuid.uuid4()}", now=now)
+    return len(rows)
 
 
 def store_events(gateway: str, events: Sequence[Event], *, now: datetime) -> None:

@@ -41,24 +41,27 @@ def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
     """Move these messages to their states and their credits with them. `key` names the occasion, once ever."""
     if not endings:
         return
-    for ending in endings:
-        if not may_move(ending.message.state, ending.state):
-            raise ValueError(f"no move from {ending.message.state} to {ending.state}")
+    for before, after in {(ending.message.state, ending.state) for ending in endings}:
+        if not may_move(before, after):
+            raise ValueError(f"no move from {before} to {after}")
     groups: dict[tuple[int, int, bool], list[Ending]] = {}
     for ending in endings:
         groups.setdefault((ending.message.account_id, ending.message.submission_id, ending.captured), []).append(ending)
     movements = {group: _movement(group, members, key) for group, members in groups.items()}
     transfers = ledger.post(list(movements.values()))
+    final_at = {state: now if is_final(state) else None for state in {ending.state for ending in endings}}
     for group, members in groups.items():
+        transfer = transfers[movements[group].key]
         for ending in members:
             row = ending.message
             row.state, row.reason = ending.state, ending.reason
-            row.hold_ended_by = transfers[movements[group].key]
+            row.hold_ended_by = transfer
             row.leased_until = None
             row.gateway_ref = ending.reference or row.gateway_ref
-            row.final_at = now if is_final(ending.state) else None
+            row.final_at = final_at[ending.state]
     rows = [ending.message for ending in endings]
-    change_each(rows, ["state", "reason", "hold_ended_by", "leased_until", "gateway_ref", "final_at"])
+    changed = ["state", "reason", "hold_ended_by", "leased_until", "handed_over_at", "gateway_ref", "final_at"]
+    change_each(rows, changed)
     note_each(
         rows,
         at=now,

@@ -4,7 +4,7 @@ is lost with a process (docs/adr/0012).
 
 import os
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -45,9 +45,11 @@ WORDS = frozenset({ACCEPTED, *_WORD_OF.values()})
 
 def word(outcome: Outcome) -> str:
     """The outcome in a word: "accepted", or the reason that its class has by itself, whatever a vendor added."""
-    if isinstance(outcome, Accepted):
-        return ACCEPTED
-    return next(_WORD_OF[kind] for kind in type(outcome).__mro__ if kind in _WORD_OF)
+    return _word(type(outcome))
+
+
+def _word(kind: type) -> str:
+    return ACCEPTED if issubclass(kind, Accepted) else next(_WORD_OF[one] for one in kind.__mro__ if one in _WORD_OF)
 
 
 def settled(gateway: str, said: Iterable[tuple[Outcome, datetime | None]], *, now: datetime) -> None:
@@ -58,13 +60,15 @@ def settled(gateway: str, said: Iterable[tuple[Outcome, datetime | None]], *, no
     """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     micros: dict[tuple[str, str], int] = defaultdict(int)
-    for outcome, handed_over_at in said:
-        counts[Tally.Kind.OUTCOME, word(outcome)] += 1
+    # Most answers of a chunk are of one kind, and all were handed over at one moment.
+    alike = Counter((type(outcome), handed_over_at) for outcome, handed_over_at in said)
+    for (kind, handed_over_at), many in alike.items():
+        counts[Tally.Kind.OUTCOME, _word(kind)] += many
         if handed_over_at is not None:
             took = max(0.0, (now - handed_over_at).total_seconds())
             bucket = Tally.Kind.SETTLED, LABELS[bisect_left(BOUNDS, took)]
-            counts[bucket] += 1
-            micros[bucket] += round(took * 1_000_000)
+            counts[bucket] += many
+            micros[bucket] += many * round(took * 1_000_000)
     if counts:
         slot = os.getpid() % SLOTS
         # Everybody takes the rows in the same order.

@@ -10,21 +10,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from compose import queries, services
+from compose import queries, services, tries, unconfirmed
 from compose.forms import SentFilter
 from compose.models import Message, Submission
-from compose.paging import page
+from compose.paging import page, page_by_number
+from compose.progress import progress
 from compose.sending_views import AFTER_SENDING
 from compose.windows import window_sentence
 from credits import queries as credit_queries
 from credits.access import MemberRequest, may_send, member_page
 from credits.models import Transfer
 
-FIRST_MESSAGES = 50
-
 
 def _submission(request: MemberRequest, pk: int) -> Submission:
-    rows = Submission.objects.select_related("sender", "created_by", "account")
+    rows = Submission.objects.select_related("sender", "created_by", "account", "paused_by")
     return get_object_or_404(rows, pk=pk, account=request.member.account)
 
 
@@ -36,19 +35,19 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
     said = request.session.get(AFTER_SENDING, {})
     just_sent = request.session.pop(AFTER_SENDING) if said.get("submission") == pk else None
     now = timezone.now()
-    counts = queries.counts(found)
-    departures = queries.departures(found, now=now)
+    done = progress(found, now=now)
+    counts, departures = done.counts, done.departures
     own = credit_queries.by_cause(request.member.account, "submission", str(pk))
     refunds = sum(one.refunds for one in counts)
     ledger = own.lines + (queries.refunds(found) if refunds else [])
     given_back = own.given_back + sum(one.refunded for one in counts)
-    rows = list(found.messages.select_related("hold_ended_by").order_by("pk")[:FIRST_MESSAGES])
-    for row in rows:
-        row.submission = found
     context = {
         "submission": found,
         "counts": counts,
-        "messages_page": rows,
+        "progress": done,
+        "messages_page": queries.first_messages(found),
+        "doubtful": sum(one.total for one in counts if one.state == Message.State.UNCONFIRMED),
+        "under_way": sum(one.total for one in counts if one.state in Message.HELD),
         "cancellable": sum(one.total for one in counts if one.state == Message.State.SCHEDULED),
         "just_sent": just_sent,
         "departures": departures,
@@ -57,7 +56,7 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
         "hidden_lines": own.total + refunds - len(ledger),
         "cost": found.price - given_back,
         "given_back": given_back,
-        "every": queries.asks_again([one.last for one in counts if one.state in queries.MOVING], now=now),
+        "every": done.every,
         "section": "scheduled" if departures.waiting == found.recipients else "sent",
     }
     return render(request, "compose/submission.html", context)
@@ -76,14 +75,21 @@ def sent(request: MemberRequest) -> HttpResponse:
     filters = SentFilter(request.GET)
     chosen = filters.cleaned_data if filters.is_valid() else {}
     text, state = chosen.get("q", ""), chosen.get("state", "")
+    one = chosen.get("submission")
+    of = _submission(request, one) if one else None
     now = timezone.now()
-    rows = queries.sent(request.member.account, now=now, text=text, state=state)
-    shown = page(rows, by="send_at", cursor=request.GET.get("before", ""))
-    kept = {name: value for name, value in (("q", text), ("state", state)) if value}
+    rows = queries.sent(request.member.account, now=now, text=text, state=state, of=of)
+    cursor = request.GET.get("before", "")
+    shown = (
+        page(rows, by="send_at", cursor=cursor) if of is None else page_by_number(rows, by="recipient", cursor=cursor)
+    )
+    kept = {name: value for name, value in (("q", text), ("state", state), ("submission", one)) if value}
     context = {
         "rows": shown.rows,
+        "of": of,
         "filters": filters,
         "filtered": bool(kept),
+        "in_doubt": unconfirmed.count(request.member.account),
         "older": urlencode({**kept, "before": shown.cursor}) if shown.cursor else None,
         "newer": urlencode(kept) if request.GET.get("before") else None,
         "every": queries.asks_again([row.due_at for row in shown.rows if row.state in queries.MOVING], now=now),
@@ -98,6 +104,7 @@ def message(request: MemberRequest, pk: int) -> HttpResponse:
     rows = Message.objects.select_related(
         "submission__sender",
         "submission__created_by",
+        "submission__paused_by",
         "hold_ended_by__debit",
         "hold_ended_by__credit",
         "refunded_by__debit",
@@ -110,9 +117,15 @@ def message(request: MemberRequest, pk: int) -> HttpResponse:
     # What left from a number may be answered.
     answerable = found.submission.sender.can_be_answered and (moving or found.cost)
     waits = found.state == Message.State.SCHEDULED and found.send_at > now
+    transitions = queries.transitions(found)
+    doubtful = found.state == Message.State.UNCONFIRMED
     context = {
         "message": found,
-        "transitions": queries.transitions(found),
+        "under_way": found.state in Message.HELD,
+        "transitions": transitions,
+        "tries": tries.of(found, transitions),
+        "doubtful": int(doubtful),
+        "ends_at": unconfirmed.ends_at(found) if doubtful else None,
         "ledger": [*held, *(line for line in (found.hold_ended_by, found.refunded_by) if line)],
         "answers": list(found.answers.order_by("received_at")),
         "every": queries.asks_again(

@@ -14,10 +14,21 @@ from django.db.backends.utils import CursorWrapper as Cursor
 
 from credits.models import Transfer
 
-# Rows of one INSERT: ten values each, below the 32 766 variables that SQLite takes.
+# Rows of one INSERT: eleven values each, below the 32 766 variables that SQLite takes.
 ROWS = 1000
 COLUMNS = "verb, debit_id, credit_id, amount, key, cause_kind, cause_key, reason, by_id, created_at"
-PLACES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+PLACES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {id})"
+NEXT = "nextval(pg_get_serial_sequence('credits_transfer', 'id'))"
+# A line's id, where nobody has reserved one; SQLite gives the next one for NULL.
+ID = {"postgresql": f"COALESCE(%s::bigint, {NEXT})", "sqlite": "%s"}
+# SQLite's own count, which never goes back (https://www.sqlite.org/autoinc.html); who writes is alone there.
+RESERVE = {
+    "postgresql": f"SELECT {NEXT} FROM generate_series(1, %s)",
+    "sqlite": """
+        WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < %s)
+        SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'credits_transfer'), 0) + n FROM more
+    """,
+}
 
 # One movement in one statement: nobody waits for a round trip of this process while the books are locked. The lock
 # gives the books as they are when it is theirs, not as they were when the statement began; a key that is there, too
@@ -26,9 +37,10 @@ ALONE = f"""
 WITH books AS MATERIALIZED (
     SELECT id, kind, balance FROM credits_book WHERE account_id = %(account)s ORDER BY id FOR UPDATE
 ), line AS (
-    INSERT INTO credits_transfer ({COLUMNS})
+    INSERT INTO credits_transfer ({COLUMNS}, id)
     SELECT %(verb)s::varchar, source.id, target.id, %(amount)s::bigint, %(key)s::varchar, %(cause_kind)s::varchar,
-        %(cause_key)s::varchar, %(reason)s::varchar, %(by)s::bigint, %(at)s::timestamptz
+        %(cause_key)s::varchar, %(reason)s::varchar, %(by)s::bigint, %(at)s::timestamptz,
+        COALESCE(%(id)s::bigint, {NEXT})
     FROM books AS source, books AS target
     WHERE source.kind = %(source)s AND target.kind = %(target)s AND source.balance >= %(amount)s::bigint
     ON CONFLICT (key) DO NOTHING RETURNING id, debit_id, credit_id, amount
@@ -66,6 +78,13 @@ def lock(cursor: Cursor, accounts: Collection[int], *, with_issued: bool) -> lis
     return [Locked(*row) for row in cursor.fetchall()]
 
 
+def reserve(many: int) -> list[int]:
+    """The ids of so many lines that are still to be written, in the running transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(RESERVE[connection.vendor], [many])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
 def insert(cursor: Cursor, transfers: Sequence[Transfer], at: datetime) -> None:
     """Add these lines, except those whose key stands in the ledger already: these stay unsaved (`_state.adding`)."""
     moment = connection.ops.adapt_datetimefield_value(at)
@@ -76,9 +95,10 @@ def insert(cursor: Cursor, transfers: Sequence[Transfer], at: datetime) -> None:
         for one in rows:
             one.created_at = at
             values += (one.verb, one.debit_id, one.credit_id, one.amount, one.key)
-            values += (one.cause_kind, one.cause_key, one.reason, one.by_id, moment)
+            values += (one.cause_kind, one.cause_key, one.reason, one.by_id, moment, one.pk)
+        places = PLACES.format(id=ID[connection.vendor])
         cursor.execute(
-            f"INSERT INTO credits_transfer ({COLUMNS}) VALUES {', '.join([PLACES] * len(rows))} "  # noqa: S608
+            f"INSERT INTO credits_transfer ({COLUMNS}, id) VALUES {', '.join([places] * len(rows))} "  # noqa: S608
             "ON CONFLICT (key) DO NOTHING RETURNING id, key",
             values,
         )
@@ -122,6 +142,7 @@ def move_alone(transfer: Transfer, account: int, source: str, target: str, at: d
                 "reason": transfer.reason,
                 "by": transfer.by_id,
                 "at": at,
+                "id": transfer.pk,
             },
         )
         row = cursor.fetchone()

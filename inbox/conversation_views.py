@@ -50,19 +50,21 @@ def conversation(request: MemberRequest, pk: int) -> HttpResponse:
 def _conversation(request: MemberRequest, pk: int) -> HttpResponse:
     found = _found(request, pk)
     before = request.GET.get("before", "")
+    shown = threads.thread(request.member.account, found.number, before=before)
     if before or not request.member.may_send:
-        return _page(request, found, None, None)
-    by = _route(request, found)
+        return _page(request, found, None, None, shown=shown)
+    by = _route(request, found, shown.latest)
     kept = carried_over.taken_up(request.session, _draft(request, found)) if by.sender else {}
     initial = {"text": kept["text"], "not_commercial": "not_commercial" in kept} if kept else {}
     form = _form(request, found, by, initial=initial) if by.sender else None
-    return _page(request, found, by, form, Said(sent=_just_sent(request, found), carried_over=bool(kept)))
+    said = Said(sent=_just_sent(request, found), carried_over=bool(kept))
+    return _page(request, found, by, form, said, shown=shown)
 
 
 @member_page(may_send)
 def _reply(request: MemberRequest, pk: int) -> HttpResponse:
     found = _found(request, pk)
-    by = _route(request, found)
+    by = _route(request, found, threads.latest(request.member.account, found.number))
     if by.sender is None:
         # It went while the answer was written: the compose page has the other ones, and the text with it.
         return _to_compose(request, found)
@@ -101,7 +103,7 @@ def _reply(request: MemberRequest, pk: int) -> HttpResponse:
 def reply_quote(request: MemberRequest, pk: int) -> HttpResponse:
     """What sending the answer would do, as a fragment; complaints only about what is filled in already."""
     found = _found(request, pk)
-    by = _route(request, found)
+    by = _route(request, found, threads.latest(request.member.account, found.number))
     form = _form(request, found, by, request.POST) if by.sender else None
     quote = _quote(form) if form is not None and form.is_valid() else None
     written = form is not None and bool(str(form["text"].value() or "").strip())
@@ -113,9 +115,8 @@ def _found(request: MemberRequest, pk: int) -> Received:
     return get_object_or_404(Received, pk=pk, account=request.member.account_id)
 
 
-def _route(request: MemberRequest, found: Received) -> Route:
-    account = request.member.account
-    last = threads.latest(account, found.number) or found
+def _route(request: MemberRequest, found: Received, latest: Received | None) -> Route:
+    account, last = request.member.account, latest or found
     # Where the vendor did not say to which number it was sent, the message that was answered left from it.
     to = last.to or (last.answers.originator if last.answers else "")
     return replies.route(account, found.number, to, now=timezone.now())
@@ -154,11 +155,17 @@ def _draft(request: MemberRequest, found: Received) -> str:
 
 
 def _page(
-    request: MemberRequest, found: Received, by: Route | None, form: ReplyForm | None, said: Said | None = None
+    request: MemberRequest,
+    found: Received,
+    by: Route | None,
+    form: ReplyForm | None,
+    said: Said | None = None,
+    *,
+    shown: threads.Thread | None = None,
 ) -> HttpResponse:
     account, said = request.member.account, said or Said()
     before = request.GET.get("before", "")
-    shown = threads.thread(account, found.number, before=before)
+    shown = shown or threads.thread(account, found.number, before=before)
     marks.mark_read(request.member, shown.came if before else [*shown.came, found.pk])
     now = timezone.now()
     context = {

@@ -28,8 +28,10 @@ def arrived(came: Received) -> None:
     """The received message is unread for each active member of its account; in the running transaction, one INSERT."""
     if came.account_id is None:
         return
+    # Somebody who leaves the account in this moment is waited for, and then has none. SQLite has one writer anyway.
+    lock = "FOR KEY SHARE OF credits_member" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
-        cursor.execute(_ARRIVED, [came.pk, came.account_id])
+        cursor.execute(_ARRIVED + lock, [came.pk, came.account_id])
 
 
 def mark_read(member: Member, pks: Iterable[int]) -> None:

@@ -14,6 +14,7 @@ somebody else. Where a vendor's clock makes no sense of it, the last rule holds.
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Case, When
 
 from compose.models import Message
 from senders import pool, queries
@@ -34,9 +35,11 @@ def matched(
         return named.account_id, named
     # Nobody answers what the operator refused.
     left = Message.objects.filter(originator=to, recipient=number, submission__sender__kind__in=ANSWERABLE)
-    left = left.exclude(handed_over_at=None).exclude(state=Message.State.FAILED).order_by("-handed_over_at", "-pk")
+    # What is being sent may be answered before the gateway's own answer is kept.
+    left = left.annotate(left_at=Case(When(state=Message.State.SENDING, then=at), default="handed_over_at"))
+    left = left.exclude(left_at=None).exclude(state=Message.State.FAILED).order_by("-left_at", "-pk")
     window = timedelta(hours=settings.SMS_REPLY_WINDOW_HOURS)
-    answered = left.filter(handed_over_at__lte=at, handed_over_at__gte=at - window).first()
+    answered = left.filter(left_at__lte=at, left_at__gte=at - window).first()
     if answered is not None:
         return answered.account_id, answered
     owner = queries.owner_of_virtual(to)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Value
+from django.db.models.functions import Cast
 
 from compose.paging import page
 from compose.searching import holds
 from credits.models import Account, Member
 from inbox.models import Received, Unread
+from inbox.rarest import rarest_piece
 from senders.models import Sender
 
 # Above this the navigation says "99+": counting further tells nobody anything.
@@ -61,8 +63,13 @@ ALL = Wanted()
 
 def received(member: Member, wanted: Wanted = ALL) -> QuerySet[Received]:
     """The received messages of the member's account that are wanted, newest first, each with its `unread`."""
-    rows = Received.objects.filter(account=member.account_id, deleted_at=None)
+    # PostgreSQL takes a bare number for an integer, and the index of searches finds an account by its own type only.
+    account = Cast(Value(member.account_id), BigIntegerField())
+    rows = Received.objects.filter(account=account, deleted_at=None)
     if wanted.text:
+        # The piece says nothing that the text does not say, and comes first: it tells the index where to begin.
+        if piece := rarest_piece(rows, wanted.text):
+            rows = rows.filter(text__icontains=piece)
         rows = rows.filter(holds(wanted.text, words="text", number="number"))
     if wanted.unread:
         rows = rows.filter(unread_by__member=member)

@@ -53,7 +53,7 @@ class ReactionsForm(forms.Form):
             try:
                 validate_email(address)
             except ValidationError:
-                sentence = _("%(address)s is not an e-mail address. Write it like name@example.org.")
+                sentence = _("“%(address)s” is not an e-mail address. Write it like name@example.org.")
                 raise ValidationError(sentence % {"address": address}) from None
         return addresses
 

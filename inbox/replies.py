@@ -8,8 +8,10 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from compose.forms import NOW, ComposeForm
+from compose.forms import ComposeForm
 from compose.models import MessageClass
+from compose.moment_form import NOW
+from compose.numbers import spaced
 from compose.recipients import parse_recipients
 from credits.models import Account, Member
 from senders import queries as sender_queries
@@ -38,7 +40,7 @@ def route(account: Account, number: str, to: str, *, now: datetime) -> Route:
     offered = sender_queries.offered(account)
     own = next((one for one in offered if one.can_be_answered and not one.is_pool and one.value == to), None)
     if own is not None:
-        return Route(own, _("Leaves from %(number)s, which was answered.") % {"number": to})
+        return Route(own, _("Leaves from %(number)s, which was answered.") % {"number": spaced(to)})
     pool = next((one for one in offered if one.is_pool), None)
     if pool is None:
         sentence = _("No number that can be answered is available in your account. Choose another sender.")
@@ -59,7 +61,7 @@ def route(account: Account, number: str, to: str, *, now: datetime) -> Route:
     sentence = _(
         "%(number)s is not kept for this conversation any more: your answer may leave from another short number."
     )
-    return Route(pool, sentence % {"number": to}, warns=True)
+    return Route(pool, sentence % {"number": spaced(to)}, warns=True)
 
 
 class ReplyForm(ComposeForm):
@@ -80,7 +82,7 @@ class ReplyForm(ComposeForm):
             if posted.get("not_commercial"):
                 data["not_commercial"] = "on"
         kwargs["initial"] = {"not_commercial": True, **kwargs.get("initial", {})}
-        super().__init__(data, member=member, now=now, **kwargs)
+        super().__init__(data, member=member, now=now, senders=[sender], **kwargs)
 
     def full_clean(self) -> None:
         super().full_clean()

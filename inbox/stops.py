@@ -93,13 +93,13 @@ def _clauses_that_reached(number: str, *, since: datetime) -> dict[int, Message]
     There is no upper bound: a vendor's clock may be wrong, and a STOP that is overlooked is worse than one too many.
     """
     with_clause = [kind for kind in Sender.Kind.values if gets_stop_clause(kind)]
-    sent = Message.objects.filter(
-        recipient=number,
-        handed_over_at__gte=since,
-        submission__commercial=True,
-        submission__sender__kind__in=with_clause,
-    ).exclude(state__in=[Message.State.FAILED, Message.State.CANCELLED])
-    return {message.account_id: message for message in sent.order_by("handed_over_at", "pk")}
+    theirs = Message.objects.filter(
+        recipient=number, submission__commercial=True, submission__sender__kind__in=with_clause
+    ).order_by("handed_over_at", "pk")
+    sent = theirs.filter(handed_over_at__gte=since).exclude(state__in=[Message.State.FAILED, Message.State.CANCELLED])
+    # It may have reached the phone before the gateway's own answer is kept. Few are being sent at a time.
+    leaving = theirs.filter(state=Message.State.SENDING, leased_until__isnull=False)
+    return {message.account_id: message for message in [*leaving, *sent]}
 
 
 def _note(came: Received) -> str:

@@ -47,10 +47,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Thread:
-    """A page of a conversation, oldest line first, and the cursor of the older ones: "" when there are none."""
+    """A page of a conversation, oldest line first, and the cursor of the older ones: "" when there are none.
+
+    `latest` is the last message that came before the page's end, wherever it stands; None when there is none.
+    """
 
     lines: list[Line]
     cursor: str
+    latest: Received | None
 
     @property
     def came(self) -> list[int]:
@@ -77,7 +81,8 @@ def thread(account: Account, number: str, *, before: str = "", size: int = SIZE)
     lines = [
         _sent(messages[place]) if place[1] == SENT else _came(answers[place], charged, opt_outs) for place in shown
     ]
-    return Thread(lines, _write(shown[0]) if len(places) > size else "")
+    latest = answers[max(answers)] if answers else None
+    return Thread(lines, _write(shown[0]) if len(places) > size else "", latest)
 
 
 def latest(account: Account, number: str) -> Received | None:

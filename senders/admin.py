@@ -10,6 +10,8 @@ from django.db.models import Case, QuerySet, Value, When
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -71,7 +73,7 @@ class SenderAdmin(admin.ModelAdmin):
         "status",
         "resembles",
         "requested_by",
-        "requested_at",
+        "requested",
     )
     form = SenderAdminForm
     list_filter = ("status", "kind")
@@ -96,6 +98,11 @@ class SenderAdmin(admin.ModelAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Sender | None) -> Any:
         return self.inlines if obj is not None else ()
+
+    @admin.display(description=_("requested"), ordering="requested_at")
+    def requested(self, sender: Sender) -> str:
+        """The day: the hour, which the page of the sender has, makes the list too wide."""
+        return date_format(timezone.localtime(sender.requested_at), "SHORT_DATE_FORMAT")
 
     @admin.display(description=_("resembles"))
     def resembles(self, sender: Sender) -> str:

@@ -49,7 +49,7 @@ class NumberAdmin(RegionChoices, admin.ModelAdmin):
 @admin.register(ShortNumber)
 class ShortNumberAdmin(NumberAdmin):
     form = GatewayChoiceForm
-    list_display = ("number", "country", "use", "by", "in_use", "capacity", "enabled")
+    list_display = ("number", "country", "use", "by", "in_use", "enabled")
     list_filter = ("use", "enabled", "gateway", "country")
     search_fields = ("number",)
 
@@ -61,8 +61,8 @@ class ShortNumberAdmin(NumberAdmin):
         return numbers.annotate(leases_in_use=Coalesce(counted, 0))
 
     @admin.display(description=_("in use with (recipients)"), ordering="leases_in_use")
-    def in_use(self, number: Any) -> int:
-        return int(number.leases_in_use)
+    def in_use(self, number: Any) -> str:
+        return _of(int(number.leases_in_use), number.capacity)
 
 
 class VirtualNumberForm(GatewayChoiceForm):
@@ -113,7 +113,7 @@ class FreeFilter(admin.SimpleListFilter):
 @admin.register(VirtualNumber)
 class VirtualNumberAdmin(NumberAdmin):
     form = VirtualNumberForm
-    list_display = ("number", "country", "account", "by", "today", "capacity", "enabled", "note")
+    list_display = ("number", "account", "by", "today", "enabled", "note")
     list_filter = (FreeFilter, "enabled", "gateway", "country")
     list_select_related = ("account",)
     search_fields = ("number", "account__name", "note")
@@ -139,8 +139,13 @@ class VirtualNumberAdmin(NumberAdmin):
             services.follow(obj, by=request.user)
 
     @admin.display(description=_("sent today"))
-    def today(self, number: VirtualNumber) -> int | str:
+    def today(self, number: VirtualNumber) -> str:
         """What counts towards the capacity; nothing is counted without one."""
         if number.capacity is None:
             return ""
-        return number.sent if number.sent_on == timezone.localdate() else 0
+        return _of(number.sent if number.sent_on == timezone.localdate() else 0, number.capacity)
+
+
+def _of(count: int, capacity: int | None) -> str:
+    """So many of as many as it takes, in one column: the lists have no room for two."""
+    return str(count) if capacity is None else f"{count} / {capacity}"

@@ -194,7 +194,6 @@ def _operator_takes_all(now: datetime) -> None:
     """What the gateway and its reports would have done with the messages that are due."""
     made, _moved = claims.claim_due(clock=lambda: now)
     for claim in made:
-        Message.objects.filter(claim=claim.id).update(handed_over_at=now)
         _report_and_answer(claim, now)
     inbox_services.apply_waiting(clock=lambda: now + timedelta(seconds=31))
 
@@ -203,6 +202,7 @@ def _report_and_answer(claim: claims.Claim, now: datetime) -> None:
     events: list[Event] = []
     for row in claim.messages:
         reference = f"demonstration-{row.pk}"
+        row.handed_over_at = now
         end_holds([Ending(row, Message.State.ACCEPTED, reference=reference)], key=f"demonstration:{row.pk}", now=now)
         status = REPORTS[row.recipient[-4:]]
         events.append(

@@ -18,9 +18,10 @@ from senders.models import ShortNumber, VirtualNumber
 from smsmanager.gateway_settings import FILE, FOR_DEVELOPMENT, PUBLIC_URL, Secret, short_name
 
 SHORTEST_DOOR_KEY = 24
+LOWEST_RATE, HIGHEST_RATE = 0.001, 1_000_000
 # Part of the door's address, and of Message.gateway.
 NAME = re.compile(r"[-a-zA-Z0-9_]{1,40}")
-KEYS = frozenset({"BACKEND", "OPTIONS", "DOOR"})
+KEYS = frozenset({"BACKEND", "OPTIONS", "DOOR", "MESSAGES_PER_SECOND"})
 
 
 @register()
@@ -100,6 +101,9 @@ def _of(name: str, wanted: Mapping[str, Any]) -> Iterator[CheckMessage]:
         yield Error(f"Gateway {name!r}: its name {text}", id="smsmanager.E017")
     if unknown := sorted(set(wanted) - KEYS):
         yield Error(f"Gateway {name!r}: {', '.join(unknown)} means nothing here.", id="smsmanager.E014")
+    if "MESSAGES_PER_SECOND" in wanted and not _is_rate(wanted["MESSAGES_PER_SECOND"]):
+        text = "messages_per_second must be a number such as 50 or 0.5, from 0.001 to 1000000."
+        yield Error(f"Gateway {name!r}: {text}", id="smsmanager.E021")
     try:
         found = import_string(wanted["BACKEND"])
     except KeyError:
@@ -117,6 +121,11 @@ def _of(name: str, wanted: Mapping[str, Any]) -> Iterator[CheckMessage]:
     if made is None:
         yield Error(f"Gateway {name!r}: {why}", id="smsmanager.E013")
     yield from _door(name, made, door)
+
+
+def _is_rate(said: Any) -> bool:
+    """Neither true nor false, which Python counts as numbers, nor nan, which is between nothing."""
+    return isinstance(said, int | float) and not isinstance(said, bool) and LOWEST_RATE <= said <= HIGHEST_RATE
 
 
 def _made(found: type[Gateway], options: Mapping[str, Any]) -> tuple[Gateway | None, str]:

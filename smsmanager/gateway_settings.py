@@ -2,6 +2,7 @@
 
     [default]
     backend = "smpp"
+    messages_per_second = 50
 
     [default.options]
     host = "smpp.example.net"
@@ -110,7 +111,7 @@ def _gateway(name: str, said: Any, redis_url: str) -> dict[str, Any]:
     where = f"{FILE}: gateway {name!r}"
     if not isinstance(said, dict):
         raise BadEnvironment(f"{where} must be a table: write [{name}] above what belongs to it.")
-    _only(said, {"backend", "options", "door"}, where)
+    _only(said, {"backend", "messages_per_second", "options", "door"}, where)
     backend = said.get("backend")
     if not isinstance(backend, str) or not backend:
         raise BadEnvironment(f"{where} has no backend: one of {', '.join(BACKENDS)}, or the path of a class.")
@@ -128,6 +129,9 @@ def _gateway(name: str, said: Any, redis_url: str) -> dict[str, Any]:
         if not isinstance(addresses, list) or not all(isinstance(one, str) for one in addresses):
             raise BadEnvironment(f'{where}, door: addresses must be a list of texts such as ["192.0.2.0/24"].')
         entry["DOOR"] = door
+    if "messages_per_second" in said:
+        # Whether it makes sense is for the check, which sees those of a settings module too.
+        entry["MESSAGES_PER_SECOND"] = said["messages_per_second"]
     return entry
 
 

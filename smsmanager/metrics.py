@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from compose import backlog, routing, tallies
 from compose.models import Tally
+from compose.queues import Queue
 from smsmanager.models import Heartbeat
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -31,12 +32,7 @@ class _Now:
 
     def collect(self) -> Iterator[Metric]:
         now = timezone.now()
-        yield _by_gateway(
-            "smsmanager_due_messages",
-            "Messages that are due and wait, by the gateway chosen last (empty: none yet). "
-            f"Counted up to {backlog.MOST} in all.",
-            backlog.due(now),
-        )
+        yield _due(now)
         yield _age("smsmanager_oldest_due_seconds", "For how long the oldest due message has been due.", now)
         yield _by_gateway(
             "smsmanager_sending_messages", "Messages that a worker has claimed and not settled yet.", backlog.sending()
@@ -52,6 +48,19 @@ class _Now:
         yield _conditions()
         yield _beat(now)
         yield from _tallies()
+
+
+def _due(now: datetime) -> Metric:
+    family = GaugeMetricFamily(
+        "smsmanager_due_messages",
+        "Messages that are due and wait, by the gateway in whose queue they wait (empty: none chosen yet) and by lane. "
+        f"Each is counted up to {backlog.MOST}.",
+        labels=["gateway", "lane"],
+    )
+    every = {Queue(gateway, bulk): 0 for gateway in routing.names() for bulk in (False, True)}
+    for queue, value in sorted((every | backlog.due(now)).items()):
+        family.add_metric([queue.gateway, queue.lane], value)
+    return family
 
 
 def _by_gateway(name: str, help_text: str, values: Mapping[str, int]) -> Metric:

@@ -11,6 +11,7 @@ import bootstrap  # type: ignore[import-untyped]
 import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 from smsmanager import environment, gateway_settings, hours
 
@@ -121,15 +122,28 @@ CELERY_BROKER_URL = (
     if REDIS_URL.startswith("unix://")
     else REDIS_URL
 )
+
+# How safe each of these is and why: docs/operations.md, "What happens to a task".
+# A worker that cannot reach the broker tries again for ever, at its start too.
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Nudges carry no result and no time of departure: the table holds the schedule. A task that a killed
-# worker held is delivered again after the visibility time-out, and doing it twice is harmless.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Nudges carry no result, no argument and no time of departure: the table holds the schedule. So a task that a killed
+# worker held may be done again, and one that is done twice does no harm.
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# One that runs when the broker goes away is finished all the same; to end it half-way would leave a chunk in doubt.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+# A process takes no task before it has done the one in its hands.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Each limit is longer than what stands before it, whatever the lease. A claim is this worker's for one lease; a task
+# of dispatch begins its last chunk after at most three and a half (compose/lanes.py); the soft limit ends what hangs
+# with a sentence in the log, the hard one kills the process; and a task comes again only when nobody can have it.
+SMS_LEASE_SECONDS = environment.number("SMSMANAGER_LEASE_SECONDS", 120)
+CELERY_TASK_SOFT_TIME_LIMIT = 5 * SMS_LEASE_SECONDS
+CELERY_TASK_TIME_LIMIT = 6 * SMS_LEASE_SECONDS
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 600,
+    "visibility_timeout": 10 * SMS_LEASE_SECONDS,
     # A page that cannot reach the broker says its nudge once and goes on: the table is the queue.
     "max_retries": 0,
     "interval_start": 0,
@@ -137,17 +151,37 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A broker that takes the connection and then says nothing must not keep a page waiting for ever.
     "socket_timeout": 5,
 }
-CELERY_TASK_TIME_LIMIT = 300
-CELERY_TASK_SOFT_TIME_LIMIT = 240
+# What a library may leak ends with its process, between two tasks; the memory is in KiB, several times what one needs.
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * 1024
+# Celery would close the connection to the database before and after each task, and a new one costs more than what most
+# tasks do. smsmanager/celery.py looks at the kept one instead; Django closes it when it is CONN_MAX_AGE old.
+CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_TASK_DEFAULT_QUEUE = "smsmanager"
+# Two lanes (compose/queues.py). A worker serves those that its option -Q names, and both without it.
+CELERY_TASK_DEFAULT_QUEUE = "interactive"
+CELERY_TASK_QUEUES = [Queue("interactive"), Queue("bulk")]
+CELERY_TASK_ROUTES = {
+    "compose.tasks.dispatch_bulk": {"queue": "bulk"},
+    # Nobody waits for these, and they may take long.
+    "inbox.tasks.prune_events": {"queue": "bulk"},
+    "smsmanager.tasks.verify_ledger": {"queue": "bulk"},
+}
+# Celery's beat, which goes on when the clock of its machine was set back, and looks at that clock all the time.
+CELERY_BEAT_SCHEDULER = "smsmanager.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 # A tick that finds no free worker within its interval is dropped: the next one does the same work.
 CELERY_BEAT_SCHEDULE = {
     "dispatch what is due": {
         "task": "compose.tasks.dispatch_due",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "dispatch what is due to many": {
+        "task": "compose.tasks.dispatch_bulk",
         "schedule": 1.0,
         "options": {"expires": 5},
     },
@@ -234,6 +268,8 @@ SMS_CURRENCY = environment.text("SMSMANAGER_CURRENCY", "EUR")
 SMS_STOP_NUMBER = environment.text("SMSMANAGER_STOP_NUMBER", "36111")
 # What a received answer costs its account, in thousandths of a credit; 0: nothing.
 SMS_REPLY_PRICE = environment.amount("SMSMANAGER_REPLY_PRICE", 1000)
+# A submission to more recipients goes in the bulk lane.
+SMS_BULK_RECIPIENTS = environment.number("SMSMANAGER_BULK_RECIPIENTS", 100)
 SMS_VALIDITY_HOURS = environment.number("SMSMANAGER_VALIDITY_HOURS", 48)
 SMS_REPLY_WINDOW_HOURS = environment.number("SMSMANAGER_REPLY_WINDOW_HOURS", 48)
 SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)
@@ -241,7 +277,6 @@ SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)
 SMS_PARTS_HOURS = environment.number("SMSMANAGER_PARTS_HOURS", 24)
 # So long the raw events of gateways are kept that no received message came of; 0: for ever.
 SMS_KEEP_EVENTS_DAYS = environment.number("SMSMANAGER_KEEP_EVENTS_DAYS", 90)
-SMS_LEASE_SECONDS = environment.number("SMSMANAGER_LEASE_SECONDS", 120)
 SMS_COMMERCIAL_WINDOWS = hours.windows("SMSMANAGER_COMMERCIAL_WINDOW", "SMSMANAGER_COMMERCIAL_WINDOWS")
 SMS_TWINS = environment.table("SMSMANAGER_TWINS")
 # Words beside those of inbox/optout.py with which somebody asks for no more messages.

@@ -5,8 +5,10 @@ from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.i18n import set_language
 
+from compose import doubt_views as doubts
 from compose import optout_views as stop_list
 from compose import recipient_views
+from compose import scheduled_views as waiting
 from compose import sending_views as sending
 from compose import views as compose
 from credits import payment_views, rate_views, top_up_views
@@ -23,10 +25,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("quote/", sending.quote, name="quote"),
     path("numbers/", recipient_views.numbers, name="numbers"),
     path("sent/", compose.sent, name="sent"),
+    path("sent/unconfirmed/", doubts.unconfirmed_messages, name="unconfirmed"),
+    path("sent/unconfirmed/decide/", doubts.decide_chosen, name="decide_chosen"),
     path("sent/<int:pk>/", compose.message, name="message"),
+    re_path(r"^sent/(?P<pk>\d{1,18})/decide/$", doubts.decide_message, name="decide_message"),
+    re_path(r"^sent/submission/(?P<pk>\d{1,18})/decide/$", doubts.decide_submission, name="decide_submission"),
     path("sent/submission/<int:pk>/", compose.submission, name="submission"),
+    path("sent/submission/<int:pk>/edit/", sending.edit, name="edit_submission"),
+    path("sent/submission/<int:pk>/move/", waiting.move_submission, name="move_submission"),
+    path("sent/submission/<int:pk>/pause/", waiting.pause_submission, name="pause_submission"),
+    path("sent/submission/<int:pk>/resume/", waiting.resume_submission, name="resume_submission"),
     path("sent/submission/<int:pk>/cancel/", compose.cancel_submission, name="cancel_submission"),
     path("scheduled/", compose.scheduled, name="scheduled"),
+    path("scheduled/<int:pk>/move/", waiting.move_message, name="move_message"),
     path("scheduled/<int:pk>/cancel/", compose.cancel_message, name="cancel_message"),
     path("received/", inbox.received, name="received"),
     path("received/change/", inbox.received_change, name="received_change"),

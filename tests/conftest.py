@@ -52,6 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _has_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("own_server"):
+        return False
     wanted = set(getattr(item, "fixturenames", ()))
     return bool(wanted & WITH_DATABASE) or any(item.get_closest_marker(mark) for mark in MARKS_WITH_DATABASE)
 

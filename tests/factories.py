@@ -242,6 +242,12 @@ def opt_out(
     return OptOut.objects.get(account=of, number=number, removed_at=None)
 
 
+def due(message: Message) -> datetime:
+    """When the message is looked at next; it does not wait for a person."""
+    assert message.due_at is not None
+    return message.due_at
+
+
 def assert_message(of: Message, state: str, reason: str = "", **fields: Any) -> None:
     """The message is in this state for this reason, came there by allowed moves, and the ledger adds up."""
     of.refresh_from_db()

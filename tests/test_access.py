@@ -43,6 +43,13 @@ class Scene:
             "message": {"pk": self.sent.pk},
             "submission": {"pk": self.sent.submission_id},
             "cancel_submission": {"pk": self.waiting.submission_id},
+            "decide_message": {"pk": self.sent.pk},
+            "decide_submission": {"pk": self.sent.submission_id},
+            "edit_submission": {"pk": self.waiting.submission_id},
+            "move_submission": {"pk": self.waiting.submission_id},
+            "pause_submission": {"pk": self.waiting.submission_id},
+            "resume_submission": {"pk": self.waiting.submission_id},
+            "move_message": {"pk": self.waiting.pk},
             "cancel_message": {"pk": self.waiting.pk},
             "conversation": {"pk": self.received.pk},
             "reply_quote": {"pk": self.received.pk},
@@ -59,7 +66,9 @@ class Scene:
 
     def things(self) -> list[tuple[str, ...]]:
         """What nobody may change who is turned away."""
-        found = [(str(pk), state) for pk, state in Message.objects.order_by("pk").values_list("pk", "state")]
+        found: list[tuple[str, ...]]
+        fields = ("pk", "state", "send_at", "due_at", "submission__paused_at")
+        found = [tuple(map(str, row)) for row in Message.objects.order_by("pk").values_list(*fields)]
         found += [(str(pk), status) for pk, status in Sender.objects.order_by("pk").values_list("pk", "status")]
         found += [(str(pk), status) for pk, status in Order.objects.order_by("pk").values_list("pk", "status")]
         found += [(str(pk), str(at)) for pk, at in OptOut.objects.order_by("pk").values_list("pk", "removed_at")]
@@ -98,8 +107,24 @@ DOORS = [
     door("sent", "GET", *MEMBERS),
     door("message", "GET", *MINE),
     door("submission", "GET", *MINE),
+    door("unconfirmed", "GET", *MEMBERS),
+    # Nothing is chosen, or nothing is in doubt: that changes nothing, and the page says so.
+    door("decide_chosen", "POST", 302, 302, 403, 302, NO_ACCOUNT, SIGN_IN),
+    door("decide_message", "POST", *WRITES, choice="give_up"),
+    door("decide_submission", "POST", *WRITES, choice="give_up"),
+    door("edit_submission", "GET", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("edit_submission", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("move_submission", "GET", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),
+    # Without a moment it says so; a moment that has come is a click on "Send now".
+    door("move_submission", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("move_submission", "POST", *WRITES, when="now"),
+    door("pause_submission", "POST", *WRITES),
+    door("resume_submission", "POST", *WRITES),
     door("cancel_submission", "POST", *WRITES),
     door("scheduled", "GET", *MEMBERS),
+    door("move_message", "GET", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("move_message", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("move_message", "POST", *WRITES, when="now"),
     door("cancel_message", "POST", *WRITES),
     door("received", "GET", *MEMBERS),
     # Nothing chosen: that changes nothing, and the list says so.

@@ -27,7 +27,7 @@ from compose.models import GatewayState, Message, Route
 from credits import letters
 from credits.models import Account, Letter
 from tests import factories
-from tests.factories import NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
+from tests.factories import NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances, due
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway, scripted_gateways, take_all
 from tests.threads import DEADLINE, at_once
@@ -314,7 +314,7 @@ def test_a_paused_gateway_takes_nothing_until_it_goes_on(account: Account, gatew
     assert breakers.resume("default")
     assert not breakers.resume("default")
     message.refresh_from_db()
-    dispatch.dispatch_due(clock=at(message.due_at))
+    dispatch.dispatch_due(clock=at(due(message)))
     assert_message(message, Message.State.ACCEPTED)
 
 

@@ -306,7 +306,10 @@ def test_the_quote_fragment_says_what_is_wrong_with_a_number_and_what_is_missing
     wrong = read(browser.post(reverse("quote"), typed(browser, recipients="01 42 68 53 00"))).text
     assert "This is a fixed line" in wrong
     dear = ", ".join(factories.mobile(number) for number in range(101))
-    assert "1 missing" in read(browser.post(reverse("quote"), typed(browser, recipients=dear))).text
+    quote = read(browser.post(reverse("quote"), typed(browser, recipients=dear))).text
+    assert "1 missing" in quote
+    # What cannot be paid does not leave.
+    assert "Leaves at once" not in quote
 
 
 def test_the_balance_stands_on_the_page_and_follows(browser: Client) -> None:

@@ -1,5 +1,6 @@
 """What a process that dies leaves behind, and what becomes of it: nothing is lost, nothing leaves twice."""
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -57,6 +58,16 @@ def test_a_lease_that_ends_without_the_mark_returns_the_message_to_the_queue(
     assert len(gateway.sent) == 1
 
 
+def test_a_lease_of_a_clock_that_was_set_back_is_not_waited_for(account: Account, gateway: ScriptedGateway) -> None:
+    message = factories.message(account)
+    claims.claim_due(clock=at(NOON + timedelta(hours=1)))
+    assert dispatch.sweep(clock=at(NOON)) == 1
+    assert_message(message, State.SCHEDULED, "lease_ended", claim=None)
+    dispatch.dispatch_due(clock=at(NOON))
+    assert_message(message, State.ACCEPTED)
+    assert len(gateway.sent) == 1
+
+
 def test_a_busy_database_does_not_lose_the_answer_of_the_gateway(
     account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +86,23 @@ def test_a_busy_database_does_not_lose_the_answer_of_the_gateway(
     assert len(gateway.sent) == 1
 
 
+def test_a_database_that_is_restarted_is_waited_for(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = factories.message(account)
+    settle, waited = dispatch._settle, [0.0]
+
+    def after_fifteen_seconds(*everything: Any) -> bool:
+        if sum(waited) < 15:
+            raise OperationalError("the database system is starting up")
+        return settle(*everything)
+
+    monkeypatch.setattr(dispatch, "_settle", after_fifteen_seconds)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    dispatch.dispatch_due(clock=at(NOON))
+    assert_message(message, State.ACCEPTED)
+
+
 def test_a_database_that_stays_away_leaves_the_message_unconfirmed(
     account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +112,7 @@ def test_a_database_that_stays_away_leaves_the_message_unconfirmed(
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(dispatch, "_settle", never)
+    monkeypatch.setattr(dispatch, "SETTLE_PAUSES", (0.0, 0.0))
     with pytest.raises(OperationalError):
         dispatch.dispatch_due(clock=at(NOON))
     dispatch.sweep(clock=at(AFTER_LEASE))
@@ -129,12 +158,12 @@ def test_a_crash_leaves_a_chunk_in_doubt_and_not_the_batch(account: Account) -> 
 
 def test_a_worker_that_wakes_after_its_lease_sends_nothing(account: Account, gateway: ScriptedGateway) -> None:
     message = factories.message(account)
-    [asleep], _moved = claims.claim_due(clock=at(NOON))
-    dispatch._send(asleep, at(AFTER_LEASE))
+    asleep, _moved = claims.claim_due(clock=at(NOON))
+    dispatch.send(asleep, clock=at(AFTER_LEASE))
     assert gateway.sent == []
     dispatch.sweep(clock=at(AFTER_LEASE))
     dispatch.dispatch_due(clock=at(AFTER_LEASE))
-    dispatch._send(asleep, at(NOON))
+    dispatch.send(asleep, clock=at(NOON))
     assert_message(message, State.ACCEPTED, attempts=2)
     assert len(gateway.sent) == 1
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import breakers, claims, dispatch, failover
+from compose import breakers, dispatch, failover
 from compose.gateways.base import (
     Accepted,
     BadConfiguration,
@@ -24,10 +23,10 @@ from compose.gateways.base import (
     Throttled,
     Unsupported,
 )
-from compose.models import Message
+from compose.models import HandOver, Message
 from credits.models import Account, Transfer
 from tests import factories
-from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
+from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances, due
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import Script, ScriptedGateway, answering, raising, scripted_gateway
 from tests.threads import at_once
@@ -114,12 +113,12 @@ def test_a_message_that_did_not_leave_is_tried_again_and_then_paid_once(
     assert_message(message, State.SCHEDULED, error.reason, handed_over_at=None, claim=None, leased_until=None)
     assert balances(account) == HELD
     gateway.script = answering(Accepted("second"))
-    assert dispatch.dispatch_due(clock=at(message.due_at - timedelta(milliseconds=1))) == 0
+    assert dispatch.dispatch_due(clock=at(due(message) - timedelta(milliseconds=1))) == 0
     if isinstance(error, OutOfFunds | BadConfiguration):
         # Such a gateway rests, and messages wait for the end of that without losing an attempt.
-        assert dispatch.dispatch_due(clock=at(message.due_at)) == 0
+        assert dispatch.dispatch_due(clock=at(due(message))) == 0
         assert_message(message, State.SCHEDULED, error.reason, attempts=1, due_at=NOON + timedelta(seconds=30))
-    assert dispatch.dispatch_due(clock=at(message.due_at)) == 1
+    assert dispatch.dispatch_due(clock=at(due(message))) == 1
     assert_message(message, State.ACCEPTED, gateway_ref="second", attempts=2)
     assert balances(account) == SPENT
 
@@ -185,7 +184,7 @@ def test_a_slow_gateway_ends_the_round_before_the_task_runs_into_its_time_limit(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.submission(account, to=3)
-    monkeypatch.setattr(claims, "claim_due", partial(claims.claim_due, size=1))
+    monkeypatch.setattr(dispatch, "BATCH", 1)
     with scripted_gateway() as gateway:
         now = NOON
 
@@ -224,8 +223,8 @@ def test_retries_wait_longer_each_time_up_to_a_quarter_of_an_hour_and_end(
     while message.state == State.SCHEDULED:
         dispatch.dispatch_due(clock=at(now))
         message.refresh_from_db()
-        waits.append((message.due_at - now).total_seconds())
-        now = message.due_at
+        waits.append((due(message) - now).total_seconds())
+        now = due(message)
     waits.pop()
     assert len(gateway.sent) == failover.MOST_ROUNDS
     for attempt, wait in enumerate(waits):
@@ -268,15 +267,20 @@ def test_the_mark_is_committed_before_the_gateway_is_called_and_no_transaction_i
     seen: list[Any] = []
 
     def look(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
-        read = Message.objects.filter(pk=message.pk).values_list("state", "handed_over_at")
+        read = Message.objects.filter(pk=message.pk).values_list("state", "claim")
+        marked = HandOver.objects.values_list("claim", "at", "taken_back")
         seen.append(connection.in_atomic_block)
-        seen.extend(at_once([lambda: read.get()]))
+        seen.extend(at_once([lambda: (read.get(), list(marked))]))
         return [Accepted("a")]
 
     gateway.script = look
     dispatch.dispatch_due(clock=at(NOON))
-    assert seen == [False, ("sending", NOON)]
-    assert_message(message, State.ACCEPTED)
+    in_transaction, ((state, claim), marks) = seen
+    assert not in_transaction
+    assert state == "sending"
+    assert marks == [(claim, NOON, False)]
+    assert_message(message, State.ACCEPTED, handed_over_at=NOON)
+    assert not HandOver.objects.exists()
 
 
 # Cost

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from compose import dispatch, services
+from compose import breakers, dispatch, services
 from compose.gateways import base
 from compose.gateways.base import (
     Accepted,
@@ -22,11 +22,11 @@ from compose.gateways.base import (
     Throttled,
     Unsupported,
 )
-from compose.models import Message, Route
+from compose.models import GatewayState, Message, Route
 from credits.models import Account
 from inbox import services as inbox_services
 from tests import factories
-from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
+from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances, due
 from tests.gateways_for_tests import Script, ScriptedGateway, answering, raising, scripted_gateways, take_all
 
 State = Message.State
@@ -92,8 +92,8 @@ def test_after_the_last_gateway_the_message_waits_and_the_round_begins_again(
         dispatch.dispatch_due(clock=at(now))
         message.refresh_from_db()
         assert message.passed_over == ""
-        waits.append((message.due_at - now).total_seconds())
-        now = message.due_at
+        waits.append((due(message) - now).total_seconds())
+        now = due(message)
     assert sent(gateways) == [0, 3, 3]
     # The wait doubles with each round, not with each gateway.
     for step, wait in zip((5, 10, 20), waits, strict=True):
@@ -106,9 +106,47 @@ def test_after_the_last_gateway_the_message_waits_and_the_round_begins_again(
 def test_a_last_gateway_that_asks_for_patience_gets_it(account: Account, gateways: dict[str, ScriptedGateway]) -> None:
     message = factories.message(account)
     gateways["first"].script = raising(NotSent("away"))
-    gateways["second"].script = raising(Throttled("slow", retry_after=600))
+    gateways["second"].script = raising(Throttled("slow", retry_after=60))
+    before = now = NOON
+    while len(gateways["second"].sent) < 2:
+        dispatch.dispatch_due(clock=at(now))
+        before, now = now, Message.objects.get(pk=message.pk).due_at or now
+    assert NOON + timedelta(seconds=60) <= before
+    # The first one did not ask for it.
+    assert len(gateways["first"].sent) >= 3
+
+
+def test_a_first_gateway_that_asks_for_patience_gets_it_while_the_second_is_asked_again(
+    account: Account, gateways: dict[str, ScriptedGateway]
+) -> None:
+    message = factories.message(account)
+    patience = timedelta(seconds=60)
+    gateways["first"].script = raising(Throttled("slow", retry_after=60))
+    gateways["second"].script = raising(NotSent("away"))
+    before = now = NOON
+    while len(gateways["first"].sent) < 2:
+        dispatch.dispatch_due(clock=at(now))
+        before, now = now, Message.objects.get(pk=message.pk).due_at or now
+        assert now > before
+    assert NOON + patience <= before
+    # The second one was asked in between, with growing waits.
+    assert len(gateways["second"].sent) >= 3
+
+
+def test_a_gateway_that_asks_for_patience_gets_it_while_the_other_one_rests(
+    account: Account, gateways: dict[str, ScriptedGateway]
+) -> None:
+    """A claim that finds nobody to ask begins the next round, and not before its time."""
+    for _time in range(5):
+        breakers.report("second", [NotSent("away")], now=NOON)
+    GatewayState.objects.filter(name="second").update(try_at=NOON + timedelta(seconds=500))
+    message = factories.message(account)
+    gateways["first"].script = raising(Throttled("slow", retry_after=300))
     dispatch.dispatch_due(clock=at(NOON))
-    assert_message(message, State.SCHEDULED, "throttled", due_at=NOON + timedelta(seconds=600))
+    message.refresh_from_db()
+    assert message.state == State.SCHEDULED
+    assert message.due_at == NOON + timedelta(seconds=300)
+    assert sent(gateways) == [0, 1, 0]
 
 
 def test_what_no_gateway_can_carry_fails(account: Account, gateways: dict[str, ScriptedGateway]) -> None:
@@ -129,7 +167,7 @@ def test_a_gateway_that_cannot_carry_the_message_is_not_asked_in_the_next_round(
     dispatch.dispatch_due(clock=at(NOON))
     assert_message(message, State.SCHEDULED, "gateway_unreachable")
     gateways["second"].script = raising(Unsupported("no"))
-    dispatch.dispatch_due(clock=at(message.due_at))
+    dispatch.dispatch_due(clock=at(due(message)))
     assert_message(message, State.FAILED, "unsupported")
     assert sent(gateways) == [0, 1, 2]
 

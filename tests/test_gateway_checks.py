@@ -56,6 +56,8 @@ def test_a_gateway_with_everything_in_order_is_not_worth_a_word() -> None:
     assert found(default=entry("Signed", DOOR={})) == []
     assert found(default=entry(DOOR={"addresses": ["192.0.2.1", "2001:db8::/32"]})) == []
     assert found(default={"BACKEND": BACKENDS["console"]}) == []
+    for rate in (50, 0.5, 0.001, 1_000_000):
+        assert found(default=entry(MESSAGES_PER_SECOND=rate)) == []
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -70,6 +72,14 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a fault": ({"default": entry(OPTIONS={"host": "faulty"})}, "E013", "cannot be made from its options (RuntimeE"),
     "unknown key": ({"default": entry(OPTION={})}, "E014", "OPTION means nothing here"),
     "unknown key of the door": ({"default": entry(DOOR={"key": KEY, "keys": 1})}, "E014", "keys means nothing here"),
+    **{
+        f"a limit of {rate!r}": (
+            {"default": entry(MESSAGES_PER_SECOND=rate)},
+            "E021",
+            "Gateway 'default': messages_per_second must be a number such as 50 or 0.5, from 0.001 to 1000000.",
+        )
+        for rate in (0, -1, 0.0009, 1_000_001, float("inf"), float("nan"), True, "50", None, [50])
+    },
     "a secret in the file": ({"default": entry(OPTIONS={"password": PASSWORD})}, "E015", "option password is a secret"),
     "one deep inside": (
         {"default": entry(OPTIONS={"headers": {"Authorization": PASSWORD}})},

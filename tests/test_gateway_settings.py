@@ -39,6 +39,7 @@ addresses = ["192.0.2.0/24"]
 
 [mine]
 backend = "shop.sms.MyGateway"
+messages_per_second = 0.5
 
 [mine.options]
 headers = { Authorization = { env = "SMPP_PASSWORD" }, Accept = "text/plain" }
@@ -76,6 +77,7 @@ def test_a_file_names_gateways_with_their_secrets_from_the_environment(tmp_path:
         "mine": {
             "BACKEND": "shop.sms.MyGateway",
             "OPTIONS": {"headers": {"Authorization": PASSWORD, "Accept": "text/plain"}},
+            "MESSAGES_PER_SECOND": 0.5,
         },
     }
     assert isinstance(found["mine"]["OPTIONS"]["headers"]["Authorization"], Secret)

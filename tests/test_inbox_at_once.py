@@ -5,9 +5,14 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from compose.gateways.base import Received
+from compose.models import GatewayEvent
+from compose.services import store_events
 from credits.models import Member
-from inbox import marks, queries
-from inbox.models import Received
+from inbox import marks, queries, services
+from inbox.models import Received as ReceivedMessage
+from inbox.models import Unread
+from senders.models import Sender
 from tests import factories
 from tests.fixtures.databases import FreshDatabase
 from tests.threads import DEADLINE, at_once, until_waiting
@@ -47,6 +52,36 @@ def test_what_is_marked_as_unread_while_somebody_deletes_it_is_counted_by_nobody
     assert queries.unread_count(member) == 0
 
 
+def test_a_message_that_comes_while_a_member_is_removed_is_shown_at_once_to_the_others(
+    fresh_database: FreshDatabase,
+) -> None:
+    account = factories.account()
+    stays, leaves = Member.objects.get(account=account), factories.member(account)
+    leaves_pk, removed = leaves.pk, threading.Event()
+    factories.sender(account, factories.mobile(900_000), kind=Sender.Kind.VIRTUAL)
+    event = Received(key="one", number=factories.mobile(1), to=factories.mobile(900_000), text="Oui", at=factories.NOON)
+    store_events("default", [event], now=factories.NOON)
+
+    def remove() -> None:
+        try:
+            with transaction.atomic():
+                leaves.delete()
+                removed.set()
+                if connection.vendor == "postgresql":
+                    until_waiting(1)
+        finally:
+            removed.set()
+
+    def receive() -> int:
+        removed.wait(DEADLINE)
+        return services.apply_waiting(clock=factories.at(factories.NOON))
+
+    assert at_once([remove, receive]) == [None, 1]
+    assert [one.result for one in GatewayEvent.objects.all()] == ["received"]
+    assert queries.unread_count(stays) == 1
+    assert not Unread.objects.filter(member=leaves_pk).exists()
+
+
 def test_of_two_who_delete_and_bring_back_at_once_each_message_changes_once(fresh_database: FreshDatabase) -> None:
     account = factories.account()
     member = Member.objects.get(account=account)
@@ -61,4 +96,4 @@ def test_of_two_who_delete_and_bring_back_at_once_each_message_changes_once(fres
     assert queries.unread_count(member) == 0
     one, other = at_once([lambda: marks.restore(account.pk, pks, by=person) for _each in range(2)])
     assert sorted(one + other) == pks
-    assert queries.unread_count(member) == Received.objects.filter(deleted_at=None).count() == 3
+    assert queries.unread_count(member) == ReceivedMessage.objects.filter(deleted_at=None).count() == 3

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import random
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -11,10 +14,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from compose import paging
 from compose.models import GatewayEvent
-from compose.searching import holds
 from credits.models import Account, Member
-from inbox import marks
+from inbox import marks, queries, rarest
 from inbox.models import Received
 from senders.models import Sender
 from tests import factories
@@ -159,29 +162,174 @@ def test_a_long_file_is_made_batch_by_batch(account: Account, browser: Client, m
     assert len(batches) == 3
 
 
-def test_the_list_asks_as_often_however_long_it_is(account: Account, browser: Client) -> None:
+@pytest.mark.parametrize("query", ["", "?q=Merci"])
+def test_the_list_asks_as_often_however_long_it_is(
+    account: Account, browser: Client, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rarest, "LOOKED_AT", 5)
     factories.received(account)
     asked = []
     for _round in range(2):
-        browser.get(LIST)
+        browser.get(LIST + query)
         with CaptureQueriesContext(connection) as caught:
-            browser.get(LIST)
+            browser.get(LIST + query)
         asked.append(len(caught))
         for number in range(10):
             factories.received(account, number=factories.mobile(number))
     assert asked[0] == asked[1]
 
 
-def test_on_postgresql_a_search_goes_through_its_index(account: Account) -> None:
+def _indexed() -> None:
+    """On PostgreSQL, leave a search no other way than its index: few rows are read fastest as they are."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT string_agg(indexname, ', ') FROM pg_indexes WHERE tablename = 'inbox_received' "
+                "AND indexdef LIKE '%(account_id%' AND indexname <> 'received_search'"
+            )
+            cursor.execute(f"DROP INDEX {cursor.fetchone()[0]}")
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_indexscan = off")
+
+
+LETTERS = "abABeé%_\\ '.0123"
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_search_finds_what_reading_every_message_finds_page_after_page(
+    account: Account, indexed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if indexed:
+        # As in a large account, where the rarest piece of the text is looked for.
+        monkeypatch.setattr(rarest, "LOOKED_AT", 20)
+        monkeypatch.setattr(paging, "SIZE", 2)
+    dice = random.Random(11)
+    member = Member.objects.get(user=factories.owner(account))
+    made = factories.received(account, "aaa")
+    stranger = factories.received(factories.account(name="Clinique"), "aaa")
+
+    def text() -> str:
+        return "".join(dice.choices(LETTERS, k=dice.randint(1, 14)))
+
+    rows = [
+        Received(
+            account_id=stranger.account_id if number % 5 == 0 else account.pk,
+            number=factories.mobile(dice.randrange(10**6)),
+            to=made.to,
+            text=text(),
+            received_at=factories.NOON + timedelta(minutes=dice.randint(0, 40)),
+            deleted_at=factories.NOON if number % 7 == 0 else None,
+        )
+        for number in range(150)
+    ]
+    _stored(rows)
+    if indexed:
+        _indexed()
+        assert connection.vendor == "sqlite" or "on received_search" in _plan(member, "aab")
+    ours = Received.objects.filter(account=account, deleted_at=None).order_by("-received_at", "-pk")
+    found = 0
+    for _search in range(40):
+        row = dice.choice(rows)
+        whole = dice.choice([row.text, row.text.swapcase().replace("É", "é"), row.number, text()])
+        start = dice.randrange(len(whole))
+        wanted = whole[start : start + dice.randint(1, 6)]
+        naive = [came.pk for came in ours if _holds(came, wanted)]
+        batches, cursor, more = [], "", True
+        while more:
+            shown = paging.page(
+                queries.received(member, queries.Wanted(text=wanted)), by="received_at", cursor=cursor, size=20
+            )
+            batches.append([came.pk for came in shown.rows])
+            cursor, more = shown.cursor, bool(shown.cursor)
+        assert [pk for batch in batches for pk in batch] == naive, wanted
+        found += len(naive)
+    assert found > 200
+
+
+def _holds(row: Received, wanted: str) -> bool:
+    digits = "".join(character for character in wanted if character.isdigit()).removeprefix("00").lstrip("0")
+    a_number = bool(digits) and all(character in "0123456789 +.()-" for character in wanted)
+    return wanted.upper() in row.text.upper() or (a_number and digits in row.number)
+
+
+def test_of_a_word_the_piece_that_the_newest_messages_hold_least_is_the_rarest(
+    account: Account, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(rarest, "LOOKED_AT", 4)
+    texts = ["Livraison", "raisonnable", "Livre", "IVRE", "à vrai dire", "raison"]
+    for number, text in enumerate(texts):
+        factories.received(
+            account, text, number=factories.mobile(number), when=factories.NOON + timedelta(hours=number)
+        )
+    rows = Received.objects.filter(account=account, deleted_at=None)
+    indexed = connection.vendor == "postgresql"
+    # The newest four hold LIV, VRA and AIS once, IVR and RAI twice, and nothing with ï.
+    assert rarest.rarest_piece(rows, "Livraïson") == ("raï" if indexed else "")
+    assert rarest.rarest_piece(rows, "livrais") == ("liv" if indexed else "")
+    # What stands between words is in no piece.
+    assert rarest.rarest_piece(rows, "dire l'âne") == ("âne" if indexed else "")
+    with django_assert_num_queries(0):
+        assert [rarest.rarest_piece(rows, text) for text in ("", "vr", "vra", "a, b", "06 98 76", "069876")] == [""] * 6
+    # A word that fills the page, and an account whose messages are all looked at.
+    monkeypatch.setattr(paging, "SIZE", 1)
+    assert rarest.rarest_piece(rows, "rais") == ("ais" if indexed else "")
+    assert rarest.rarest_piece(rows, "ivre") == ""
+    monkeypatch.setattr(rarest, "LOOKED_AT", 7)
+    assert rarest.rarest_piece(rows, "livrais") == ""
+
+
+def test_on_postgresql_the_shorter_way_is_taken_for_rare_and_for_frequent_words(account: Account) -> None:
+    """By what PostgreSQL itself decides, with so many rows that it matters."""
     if connection.vendor != "postgresql":
         return
+    member = Member.objects.get(user=factories.owner(account))
+    accounts = [account.pk, *(factories.account(name=f"Account {number}").pk for number in range(9))]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'received_search'")
-        (definition,) = cursor.fetchone()
-        assert "gin_trgm_ops" in definition
-        # There are few rows, which are read fastest as they are: this leaves it no other way than the index.
-        cursor.execute("DROP INDEX received_shown, received_thread")
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    rows = Received.objects.filter(deleted_at=None)
-    plan = rows.filter(holds("06 98 76 54", words="text", number="number")).order_by().explain()
-    assert plan.count("received_search") == 2, plan
+        cursor.execute(MANY, {"rows": 20_000, "accounts": accounts, "to": "38111", "now": factories.NOON})
+        cursor.execute("SELECT gin_clean_pending_list('received_search')")
+        cursor.execute("ANALYZE inbox_received")
+    # A rare word, and a number, which may be words as well: the index is asked for the account and the pieces at once,
+    # and for the rarest piece of the word first.
+    (by_word,) = _asked_of_the_index(_plan(member, "perroquet"))
+    assert by_word == "upper(text) ~~ '%PER%'::text) AND (upper(text) ~~ '%PERROQUET%'"
+    by_number = _asked_of_the_index(_plan(member, "06 98 76 54"))
+    assert by_number == ["upper(text) ~~ '%06 98 76 54%'", "(number)::text ~~ '%6987654%'"]
+    # One of every third message: the newest ones are read until the page is full.
+    plan = _plan(member, "merci")
+    assert "Index Scan using received_shown" in plan, plan
+    assert "received_search" not in plan, plan
+
+
+def _asked_of_the_index(plan: str) -> list[str]:
+    """What the index of searches is asked for beside the account: nothing where it is asked without, or not at all."""
+    assert "BitmapAnd" not in plan, plan
+    condition = (
+        r"Bitmap Index Scan on received_search.*\n *Index Cond: \(\(account_id = '\d+'::bigint\) AND \((.*)::text\)\)"
+    )
+    return re.findall(condition, plan)
+
+
+def _plan(member: Member, text: str) -> str:
+    """How PostgreSQL finds the first page of a search."""
+    return queries.received(member, queries.Wanted(text=text)).order_by("-received_at", "-pk")[:51].explain()
+
+
+# Received messages, each in another account than the one before it; a word of every third, a word of every thousandth.
+MANY = """
+WITH events AS (
+    INSERT INTO compose_gatewayevent (gateway, key, kind, payload, stored_at, look_at, looked, applied_at, result)
+    SELECT 'default', 'many-' || n, 'received', '{}', %(now)s, %(now)s, FALSE, %(now)s, 'received'
+    FROM generate_series(1, %(rows)s) AS n
+    RETURNING id
+), numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM events)
+INSERT INTO inbox_received (account_id, event_id, number, "to", text, missing, received_at)
+SELECT
+    (%(accounts)s::bigint[])[1 + n %% cardinality(%(accounts)s::bigint[])],
+    id,
+    '+336' || (10000000 + n),
+    %(to)s,
+    concat_ws(' ', md5(n::text), CASE WHEN n %% 3 = 0 THEN 'merci' END, CASE WHEN n %% 997 = 0 THEN 'perroquet' END),
+    0,
+    %(now)s - n * interval '1 minute'
+FROM numbered
+"""

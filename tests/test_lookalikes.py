@@ -83,3 +83,9 @@ def test_an_installation_begins_with_names_that_are_abused_most() -> None:
     assert len(names) > 100
     assert {"Ameli", "ANTAI", "La Banque Postale", "Colissimo", "Caisse d'Epargne"} <= names
     assert not any(len(name) < 2 for name in names)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["BNPP", "BNPP-Info", "SocGen", "Socgen.fr", "S0cGen", "InfoSocGen"])
+def test_banks_are_recognised_by_what_people_call_them_for_short(name: str) -> None:
+    assert resembled(name, ProtectedName.objects.values_list("name", flat=True)) != []

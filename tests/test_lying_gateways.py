@@ -17,7 +17,7 @@ from inbox import models as inbox_models
 from inbox import services as inbox_services
 from senders.models import Sender
 from tests import factories
-from tests.factories import NOON, assert_ledger_adds_up, assert_message, at
+from tests.factories import NOON, assert_ledger_adds_up, assert_message, at, due
 from tests.gateways_for_tests import Script, ScriptedGateway, answering, raising, scripted_gateways
 from tests.pages import browser_of
 
@@ -103,7 +103,7 @@ def test_a_gateway_that_asks_for_an_odd_pause_costs_no_message(
     gateways["first"].script = lambda chunk: [Throttled("slow", retry_after=seconds)]
     dispatch.dispatch_due(clock=at(NOON))
     assert_message(message, State.SCHEDULED, "throttled")
-    assert NOON < message.due_at <= NOON + timedelta(hours=1)
+    assert NOON < due(message) <= NOON + timedelta(hours=1)
 
 
 class Careless(ScriptedGateway):

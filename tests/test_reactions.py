@@ -672,8 +672,8 @@ def test_without_an_address_there_is_no_secret_to_renew(account: Account, page: 
 @pytest.mark.parametrize(
     ("field", "typed", "says"),
     [
-        ("forward_to", "not an address", "not is not an e-mail address. Write it like name@example.org."),
-        ("forward_to", "a@b.org,c", "c is not an e-mail address. Write it like name@example.org."),
+        ("forward_to", "not an address", "“not” is not an e-mail address. Write it like name@example.org."),
+        ("forward_to", "a@b.org,c", "“c” is not an e-mail address. Write it like name@example.org."),
         ("forward_to", "1@b.org 2@b.org 3@b.org 4@b.org 5@b.org 6@b.org", "These are more than five addresses."),
         ("url", "http://example.org/", "Only addresses that begin with https:// are called."),
         ("url", "javascript:alert(1)", "Only addresses that begin with https:// are called."),

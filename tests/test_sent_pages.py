@@ -172,7 +172,7 @@ def test_only_the_first_fifty_messages_of_a_large_submission_are_listed_and_the_
     sent = factories.submission(account, to=60)
     page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
     assert len(page.all("a", **{"class": "row-link"})) == 50
-    assert "The first 50 messages are shown here" in sentence(page)
+    assert "Only the first 50 messages are shown here." in sentence(page)
     assert page.one("ul", **{"class": "counts"}).text == "60 Waiting"
 
 

@@ -70,8 +70,8 @@ def test_a_submission_tells_the_workers_once_it_is_committed(
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         factories.submission(account)
-        assert redis_client.llen("smsmanager") == 0
-    assert redis_client.llen("smsmanager") == 1
+        assert redis_client.llen("interactive") == 0
+    assert redis_client.llen("interactive") == 1
 
 
 def test_a_submission_is_kept_when_the_broker_does_not_answer(

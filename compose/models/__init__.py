@@ -4,14 +4,26 @@ their routes, how they are and what they did.
 
 from compose.models.events import GatewayEvent
 from compose.models.gateways import GatewayState, Route, VendorCode
-from compose.models.messages import Message, MessageClass, Submission, Transition, due_before, is_final, may_move
+from compose.models.messages import (
+    HandOver,
+    Message,
+    MessageClass,
+    Submission,
+    Transition,
+    due_before,
+    is_final,
+    may_move,
+)
 from compose.models.optouts import E164, OptOut
+from compose.models.pacing import GatewayPace
 from compose.models.tallies import Tally
 
 __all__ = [
     "E164",
     "GatewayEvent",
+    "GatewayPace",
     "GatewayState",
+    "HandOver",
     "Message",
     "MessageClass",
     "OptOut",

@@ -3,6 +3,8 @@
 The states of a message, and no other moves (`MOVES`):
 
     scheduled ───> sending | cancelled | failed (validity over, opted out)
+             └> accepted | delivered (sent again by a person's order, when a report says late that the first time had
+                                      arrived: docs/adr/0013)
     sending ─────> accepted | scheduled (certainly not sent) | failed | unconfirmed
     unconfirmed ─> accepted | delivered | undelivered | expired | failed
                  └> scheduled (by a person's order, or when the gateway says late that it certainly
@@ -21,6 +23,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from compose.models import many  # noqa: F401  (registers the lookup)
 from compose.reasons import sentence
 from credits.models import Account, Transfer
 from senders.models import Sender
@@ -56,6 +59,18 @@ class Submission(models.Model):
     excluded = models.PositiveIntegerField(_("left out because they are on the STOP list"), default=0)
     price = models.BigIntegerField(_("price (thousandths of a credit)"))
     fingerprint = models.CharField(max_length=64, editable=False)
+    # While it is paused, its waiting messages have no `due_at`, and no claim takes one of them.
+    paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("paused by"),
+    )
+    # The submission that took this one's place when it was edited before its departure.
+    replaced_by = models.OneToOneField("self", models.PROTECT, null=True, related_name="replaces", editable=False)
 
     class Meta:
         verbose_name = _("submission")
@@ -87,7 +102,7 @@ class Message(models.Model):
         CANCELLED = "cancelled", _("Cancelled")
 
     MOVES = {
-        State.SCHEDULED: {State.SENDING, State.CANCELLED, State.FAILED},
+        State.SCHEDULED: {State.SENDING, State.CANCELLED, State.FAILED, State.ACCEPTED, State.DELIVERED},
         State.SENDING: {State.ACCEPTED, State.SCHEDULED, State.FAILED, State.UNCONFIRMED},
         State.UNCONFIRMED: {
             State.ACCEPTED,
@@ -106,8 +121,14 @@ class Message(models.Model):
     }
     HELD = (State.SCHEDULED, State.SENDING, State.UNCONFIRMED)
 
-    submission = models.ForeignKey(Submission, models.PROTECT, related_name="messages", verbose_name=_("submission"))
-    account = models.ForeignKey(Account, models.PROTECT, related_name="messages", verbose_name=_("SMS account"))
+    # No index of their own: `message_once_per_recipient` and `message_sent_page` begin with them, and each index is
+    # written three times in the life of a message (docs/adr/0014).
+    submission = models.ForeignKey(
+        Submission, models.PROTECT, related_name="messages", db_index=False, verbose_name=_("submission")
+    )
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="messages", db_index=False, verbose_name=_("SMS account")
+    )
     recipient = models.CharField(_("recipient"), max_length=16)
     region = models.CharField(_("destination"), max_length=3)
     rate = models.PositiveIntegerField(_("rate (thousandths of a credit for each SMS)"))
@@ -117,11 +138,17 @@ class Message(models.Model):
     send_at = models.DateTimeField(_("leaves"))
     postponed_by = models.CharField(max_length=20, blank=True, editable=False)
     valid_until = models.DateTimeField(_("valid until"))
-    hold_ended_by = models.ForeignKey(Transfer, models.PROTECT, null=True, related_name="+", editable=False)
-    refunded_by = models.OneToOneField(Transfer, models.PROTECT, null=True, related_name="+", editable=False)
+    hold_ended_by = models.ForeignKey(
+        Transfer, models.PROTECT, null=True, related_name="+", db_index=False, editable=False
+    )
+    refunded_by = models.ForeignKey(
+        Transfer, models.PROTECT, null=True, related_name="+", db_index=False, editable=False
+    )
 
-    # What dispatch writes.
-    due_at = models.DateTimeField(editable=False)
+    # What dispatch writes. A scheduled message waits in the queue of its `gateway` and lane until `due_at`; without
+    # that moment it waits for a person, because its submission is paused.
+    bulk = models.BooleanField(default=False, db_default=False, editable=False)
+    due_at = models.DateTimeField(null=True, editable=False)
     claim = models.UUIDField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
     handed_over_at = models.DateTimeField(_("handed to the gateway"), null=True, editable=False)
@@ -155,6 +182,9 @@ class Message(models.Model):
                 ),
                 name="message_state_is_known",
             ),
+            models.UniqueConstraint(
+                fields=["refunded_by"], condition=Q(refunded_by__isnull=False), name="message_has_its_own_refund"
+            ),
             models.CheckConstraint(condition=Q(price__gt=0), name="message_has_a_price"),
             models.CheckConstraint(
                 condition=Q(state__in=["scheduled", "sending", "unconfirmed"], hold_ended_by=None)
@@ -178,7 +208,10 @@ class Message(models.Model):
             ),
         ]
         indexes = [
-            models.Index(F("due_at"), F("id"), name="message_due", condition=Q(state="scheduled")),
+            # The queue of each gateway and lane.
+            models.Index(
+                F("gateway"), F("bulk"), F("due_at"), F("id"), name="message_due", condition=Q(state="scheduled")
+            ),
             models.Index(F("leased_until"), name="message_leased", condition=Q(state="sending")),
             models.Index(F("valid_until"), name="message_unconfirmed", condition=Q(state="unconfirmed")),
             models.Index(F("account"), F("send_at").desc(), F("id").desc(), name="message_sent_page"),
@@ -190,18 +223,8 @@ class Message(models.Model):
                 condition=Q(state="scheduled"),
             ),
             models.Index(F("gateway"), F("gateway_ref"), name="message_reference", condition=~Q(gateway_ref="")),
-            models.Index(
-                F("originator"),
-                F("recipient"),
-                F("id").desc(),
-                name="message_conversation",
-                condition=~Q(originator=""),
-            ),
-            models.Index(F("account"), F("recipient"), F("send_at").desc(), F("id").desc(), name="message_thread"),
-            # STOP sent to the number of the clause: whose messages reached this phone lately?
-            models.Index(
-                F("recipient"), F("handed_over_at"), name="message_stopped", condition=Q(handed_over_at__isnull=False)
-            ),
+            # All that went to one number: a conversation, and which message an answer or a STOP is about.
+            models.Index(F("recipient"), F("account"), F("send_at").desc(), F("id").desc(), name="message_thread"),
         ]
 
     def __str__(self) -> str:
@@ -220,21 +243,41 @@ class Message(models.Model):
         return 0 if released or self.refunded_by_id is not None else self.price
 
 
+class HandOver(models.Model):
+    """The mark that a claim goes to its gateway: committed before the gateway is spoken to.
+
+    One row decides for all messages of the claim, and its key lets one side only write it: either the worker that
+    will speak to the gateway, or the sweeper that takes the claim back because its lease ended (`taken_back`).
+    The worker's mark goes when the answers are kept; a sweeper's stays.
+    """
+
+    claim = models.UUIDField(primary_key=True)
+    at = models.DateTimeField()
+    taken_back = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return str(self.claim)
+
+
 class Transition(models.Model):
     """One change of state of a message: when, why, and in which attempt."""
 
-    message = models.ForeignKey(Message, models.CASCADE, related_name="transitions")
+    # Messages are never deleted, a trigger sees to it; a check of each row's key would find nothing and cost a lock.
+    message = models.ForeignKey(Message, models.CASCADE, related_name="transitions", db_constraint=False)
     at = models.DateTimeField(_("when"))
     state = models.CharField(_("status"), max_length=11, choices=Message.State)
     reason = models.CharField(_("reason"), max_length=30, blank=True)
     detail = models.CharField(_("detail"), max_length=250, blank=True)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("by"))
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("by")
+    )
 
     class Meta:
         verbose_name = _("change of status")
         verbose_name_plural = _("changes of status")
         ordering = ["pk"]
+        indexes = [models.Index(F("by"), name="transition_by_person", condition=Q(by__isnull=False))]
 
     def __str__(self) -> str:
         return f"{self.message_id} {self.get_state_display()}"
@@ -256,5 +299,5 @@ def may_move(before: str, after: str) -> bool:
 
 
 def due_before(moment: datetime) -> Q:
-    """The predicate of the partial index `message_due`."""
+    """What is due; with the gateway and the lane before it, it is the order of the partial index `message_due`."""
     return Q(state=Message.State.SCHEDULED, due_at__lte=moment)

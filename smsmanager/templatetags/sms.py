@@ -1,17 +1,19 @@
 """How amounts, numbers and countries are written on the pages."""
 
+from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-import phonenumbers
-from babel.dates import get_timezone_location
+from babel.dates import format_timedelta, get_timezone_location
 from babel.numbers import format_currency
+from babel.units import format_unit
 from django import template
 from django.conf import settings
 from django.forms import BaseForm
 from django.utils.formats import number_format
 from django.utils.translation import get_language
 
+from compose.numbers import spaced
 from credits import regions
 from credits.amounts import agreeing, format_credits
 
@@ -46,7 +48,7 @@ def whole(number: int) -> int:
 @register.filter
 def money(price: Decimal) -> str:
     """`{{ price|money }}`: a price in the currency of the installation: "12,00 €"."""
-    return format_currency(price, settings.SMS_CURRENCY, locale=(get_language() or "en").split("-")[0])
+    return format_currency(price, settings.SMS_CURRENCY, locale=_language())
 
 
 @register.filter
@@ -56,16 +58,34 @@ def credits_number(millis: int) -> int:
 
 
 @register.filter
-@lru_cache(maxsize=4096)
 def phone(number: str) -> str:
     """`{{ e164|phone }}`: "+33612345678" is "+33 6 12 34 56 78"; what is no international number stays as it is."""
-    if not number.startswith("+"):
-        return number
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return spaced(number)
+
+
+@register.filter
+def roughly(time: timedelta) -> str:
+    """`{{ time_left|roughly }}`: "40 seconds", "3 minutes": a time that nobody knows exactly, in one unit."""
+    seconds = time.total_seconds()
+    # Steps of five, so that a figure that is asked for again and again does not pretend to count.
+    calm = timedelta(seconds=round(seconds / 5) * 5) if seconds >= 10 else time
+    return format_timedelta(calm, threshold=1.5, locale=_language())
+
+
+@register.filter
+def exactly(time: timedelta) -> str:
+    """`{{ took|exactly }}`: "1 minute 12 seconds", "3 hours 5 minutes": the two largest units."""
+    left, said = round(time.total_seconds()), []
+    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        count, left = divmod(left, seconds)
+        if count:
+            said.append(format_unit(count, f"duration-{unit}", locale=_language()))
+    return " ".join(said[:2] or [format_unit(0, "duration-second", locale=_language())])
+
+
+def _language() -> str:
+    """The language of the reader, as Babel calls it."""
+    return (get_language() or "en").split("-")[0]
 
 
 @register.filter
@@ -83,7 +103,7 @@ def error_count(form: BaseForm) -> int:
 @register.filter
 def city(zone: str) -> str:
     """`{{ "Europe/London"|city }}`: the city that names a time zone, in the reader's language: "Londres"."""
-    return _city(zone, (get_language() or "en").split("-")[0])
+    return _city(zone, _language())
 
 
 @lru_cache(maxsize=1024)

@@ -186,6 +186,9 @@ def test_a_page_that_follows_leaves_the_focus_and_what_is_open_where_they_are(pa
     menu = page.locator("details[data-menu]").first
     menu.evaluate("menu => { menu.open = true; }")
     expect(page.locator("#progress tbody .status--delivered")).to_have_count(2, timeout=IN_TIME)
+    # The bar moved to its end with them.
+    expect(page.locator("#progress [role=progressbar]")).to_have_attribute("aria-valuenow", "100")
+    expect(page.locator("#part-delivered")).to_have_attribute("width", "1000.0")
     expect(page.locator("#progress a.row-link").last).to_be_focused()
     expect(menu).to_have_attribute("open", "")
     # Nothing more can change: the page asks no longer.

@@ -115,7 +115,7 @@ def test_reports_and_replies_are_stored_answered_and_applied(
         # An answer says that it is stored, and this process sees it.
         assert GatewayEvent.objects.count() == 2
         nudged = time.monotonic() + SECONDS
-        while not redis_client.llen("smsmanager"):
+        while not redis_client.llen("interactive"):
             assert time.monotonic() < nudged, "no worker was told"
             time.sleep(0.02)
         printed = ended(process, by)

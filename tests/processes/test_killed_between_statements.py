@@ -22,7 +22,7 @@ import pytest
 from django.db import connection
 
 from compose import dispatch
-from compose.models import Message, Submission
+from compose.models import HandOver, Message, Submission
 from compose.services import submit
 from credits.models import Account
 from tests import factories
@@ -217,7 +217,7 @@ def test_without_the_mark_of_the_hand_over_it_would_leave_twice(house: House) ->
     wrong: list[str] = []
 
     def after(_killed: bool) -> None:
-        Message.objects.filter(state=Message.State.SENDING).update(handed_over_at=None)
+        HandOver.objects.all().delete()
         house.live_on()
         wrong.extend(house.unsound())
 

@@ -2,9 +2,11 @@
 
 check-jsonschema holds the file against the schema of the Compose Specification, which it carries. What a
 schema cannot say is checked here: that names lead somewhere, that who is waited for can be waited for, that
-every process is watched and restarted, and that .env.example explains each variable.
+every process is watched and restarted, that each queue of Celery has a worker which serves it, and that .env.example
+explains each variable.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -22,8 +24,11 @@ VARIABLE = re.compile(r"(?<!\$)(?:\$\$)*\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 EXPLAINED = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 
 
-def problems(root: Path) -> list[str]:
-    """Sentences about what is wrong with the compose file in `root`; empty when nothing is."""
+def problems(root: Path, queues: Iterable[str] = ()) -> list[str]:
+    """Sentences about what is wrong with the compose file in `root`; empty when nothing is.
+
+    `queues` are those that Celery's tasks go to.
+    """
     path = root / COMPOSE_FILE
     refusal = _refused_by_the_specification(path)
     if refusal:
@@ -35,6 +40,7 @@ def problems(root: Path) -> list[str]:
     for name, service in services.items():
         found += [f"{name}: {problem}" for problem in _loose_ends(service, services, document)]
         found += [f"{name}: {problem}" for problem in _unwatched(name, service, services)]
+    found += _unserved(services, set(queues))
     explained = set(EXPLAINED.findall((root / EXAMPLE).read_text(encoding="utf-8")))
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for variable in sorted(set(VARIABLE.findall(code)) - explained):
@@ -86,9 +92,36 @@ def _unwatched(name: str, service: Any, services: Mapping[str, Any]) -> Iterable
         yield "has no health check."
 
 
+def _unserved(services: Mapping[str, Any], queues: set[str]) -> Iterable[str]:
+    """A queue that nobody serves: what goes there waits for ever, and nothing says so."""
+    served: set[str] = set()
+    for name, service in services.items():
+        words = [str(word) for word in service.get("command", [])]
+        if "celery" not in words or "worker" not in words:
+            continue
+        if "--queues" not in words:
+            yield f"{name}: is a worker and does not say of which queues."
+            continue
+        own = set(words[words.index("--queues") + 1].split(","))
+        served |= own
+        if queues and own - queues:
+            yield f"{name}: serves {', '.join(sorted(own - queues))}, where no task goes."
+    for queue in sorted(queues - served):
+        yield f"no worker serves the queue {queue}."
+
+
+def queues_of_the_settings() -> set[str]:
+    """Each queue that a task may go to, as Celery's settings have them."""
+    from django.conf import settings
+
+    routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
+    return routed | {settings.CELERY_TASK_DEFAULT_QUEUE, *(queue.name for queue in settings.CELERY_TASK_QUEUES)}
+
+
 def main() -> int:
     """Print the problems, one a line."""
-    found = problems(ROOT)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsmanager.settings")
+    found = problems(ROOT, queues_of_the_settings())
     for line in found:
         print(line)
     return 1 if found else 0

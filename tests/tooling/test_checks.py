@@ -65,6 +65,7 @@ def test_the_second_database_is_asked_by_every_test_that_has_one_and_by_no_other
         done = subprocess.run(command, capture_output=True, text=True, cwd=checks.ROOT, check=False)
         return {line for line in done.stdout.splitlines() if "::" in line}
 
-    pure, stored = "tests/test_segments.py", "tests/test_cancel.py"
+    pure, own, stored = "tests/test_segments.py", "tests/chaos/test_chaos.py", "tests/test_cancel.py"
     assert collected(pure) != set()
-    assert collected("--database-only", pure, stored) == collected(stored) != set()
+    assert collected(own) != set()
+    assert collected("--database-only", pure, own, stored) == collected(stored) != set()

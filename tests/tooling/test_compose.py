@@ -25,13 +25,14 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
 
 
 def test_the_compose_file_of_the_project_is_right() -> None:
-    assert compose.problems(compose.ROOT) == []
+    assert compose.problems(compose.ROOT, compose.queues_of_the_settings()) == []
+    assert compose.queues_of_the_settings() == {"interactive", "bulk"}
 
 
 def test_it_starts_every_part_and_keeps_what_must_outlive_a_container() -> None:
     document = yaml.safe_load((compose.ROOT / compose.COMPOSE_FILE).read_text())
     services = document["services"]
-    assert set(services) >= {"migrate", "web", "worker", "beat", "listener", "postgres", "redis"}
+    assert set(services) >= {"migrate", "web", "worker", "worker-bulk", "beat", "listener", "postgres", "redis"}
     assert set(document["volumes"]) == {"data", "postgres", "redis"}
     for name, service in services.items():
         assert service.get("volumes"), f"{name} keeps nothing"
@@ -92,6 +93,19 @@ def test_what_the_specification_does_not_know_is_refused(copy: Path, old: str, n
 def test_a_loose_end_is_named(copy: Path, old: str, new: str, problem: str) -> None:
     change(copy, compose.COMPOSE_FILE, old, new)
     assert any(problem in found for found in compose.problems(copy))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("--queues, bulk", "--queues, interactive", "no worker serves the queue bulk."),
+        ("--queues, interactive", "--queues, 'interactive,slow'", "worker: serves slow, where no task goes."),
+        ("--queues, interactive, ", "", "worker: is a worker and does not say of which queues."),
+    ],
+)
+def test_a_queue_without_a_worker_is_named(copy: Path, old: str, new: str, problem: str) -> None:
+    change(copy, compose.COMPOSE_FILE, old, new)
+    assert problem in compose.problems(copy, compose.queues_of_the_settings())
 
 
 def test_every_variable_that_the_settings_read_is_in_the_example_and_no_other() -> None:

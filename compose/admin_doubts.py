@@ -1,0 +1,95 @@
+"""What an administrator decides about messages that may have left, of any account: the actions of the list."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from compose.doubt_views import CONFIRM, GIVE_UP, SEND_AGAIN, VERBS, left_alone, sentence
+from compose.models import Message
+from credits.readonly import ReadOnlyAdmin
+
+TITLES: dict[str, Promise] = {
+    CONFIRM: _("The unconfirmed messages were sent"),
+    SEND_AGAIN: _("The unconfirmed messages were not sent: send them again"),
+    GIVE_UP: _("Give the unconfirmed messages up and give the credits back"),
+}
+CONSEQUENCES: dict[str, Promise] = {
+    CONFIRM: _(
+        "They are taken for sent, and the accounts pay their price. Later reports still say whether they were "
+        "delivered."
+    ),
+    SEND_AGAIN: _(
+        "They leave at once, or as soon as their hours permit. Those that had left reach their recipients twice, and "
+        "your provider asks for them twice; the accounts pay once."
+    ),
+    GIVE_UP: _(
+        "They have failed, and the accounts get their price back. Your provider asks for those that had left; later "
+        "reports change nothing any more."
+    ),
+}
+
+
+class DoubtAdmin(ReadOnlyAdmin):
+    """The three choices as actions, each with a page that says what it means before anything is done.
+
+    Works on what is ticked and on all that the filters show. Who decided stands at each message's change of status.
+    """
+
+    actions = ("doubt_confirm", "doubt_send_again", "doubt_give_up")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Whether somebody may decide: messages are changed by these verbs only."""
+        return request.user.has_perm("compose.change_message")
+
+    @admin.action(description=_("Unconfirmed: they were sent…"), permissions=["decide"])
+    def doubt_confirm(self, request: HttpRequest, chosen: QuerySet[Message]) -> HttpResponse | None:
+        return self._decide(CONFIRM, request, chosen)
+
+    @admin.action(description=_("Unconfirmed: they were not, send again…"), permissions=["decide"])
+    def doubt_send_again(self, request: HttpRequest, chosen: QuerySet[Message]) -> HttpResponse | None:
+        return self._decide(SEND_AGAIN, request, chosen)
+
+    @admin.action(description=_("Unconfirmed: give up, give the credits back…"), permissions=["decide"])
+    def doubt_give_up(self, request: HttpRequest, chosen: QuerySet[Message]) -> HttpResponse | None:
+        return self._decide(GIVE_UP, request, chosen)
+
+    def _decide(self, choice: str, request: HttpRequest, chosen: QuerySet[Message]) -> HttpResponse | None:
+        doubtful = chosen.order_by().filter(state=Message.State.UNCONFIRMED)
+        if "decide" in request.POST:
+            self._do(choice, request, list(doubtful.values_list("pk", flat=True)))
+            return None
+        found = doubtful.aggregate(messages=Count("pk"), accounts=Count("account", distinct=True), price=Sum("price"))
+        if not found["messages"]:
+            nothing = _("Nothing was changed: none of the chosen messages is unconfirmed.")
+            messages.warning(request, nothing)
+            return None
+        across = request.POST.get("select_across") == "1"
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": TITLES[choice],
+            "consequence": CONSEQUENCES[choice],
+            "found": found,
+            "others": 0 if across else chosen.count() - found["messages"],
+            "across": across,
+            # All of them are not listed in the page again, but the administration wants one at least.
+            "chosen": doubtful.values_list("pk", flat=True)[: 1 if across else None],
+            "action": request.POST["action"],
+            "opts": Message._meta,
+        }
+        return render(request, "admin/compose/doubt.html", context)
+
+    def _do(self, choice: str, request: HttpRequest, pks: list[int]) -> None:
+        decided = VERBS[choice](pks, by=request.user, now=timezone.now())
+        shown = request.POST.get("shown", "")
+        spoken_of = int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 10 else 0
+        meanwhile = max(decided.others, spoken_of - decided.changed)
+        if decided.changed:
+            messages.success(request, sentence(choice, decided.changed))
+        if meanwhile or not decided.changed:
+            messages.warning(request, left_alone(meanwhile))

@@ -1,0 +1,132 @@
+"""The pages of messages that may have left: they are listed apart, and a person says what became of them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from compose import doubts, unconfirmed
+from compose.models import Message, Submission
+from compose.paging import SIZE, page
+from credits.access import MemberRequest, may_send, member_page
+
+CONFIRM, SEND_AGAIN, GIVE_UP = "confirm", "again", "give_up"
+VERBS = {CONFIRM: doubts.confirm, SEND_AGAIN: doubts.send_again, GIVE_UP: doubts.give_up}
+# More than any page shows: what is posted by hand is cut.
+MOST_AT_ONCE = 4 * SIZE
+MOST_SHOWN = 10_000_000
+
+
+class DoubtForm(forms.Form):
+    """What became of which messages: `pk` are those that were ticked, `shown` how many the page spoke of."""
+
+    choice = forms.ChoiceField(choices=[(name, name) for name in VERBS])
+    shown = forms.IntegerField(required=False, min_value=0, max_value=MOST_SHOWN)
+    pk = forms.TypedMultipleChoiceField(required=False, coerce=int)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        field = self.fields["pk"]
+        assert isinstance(field, forms.TypedMultipleChoiceField)
+        # An id of this length fits the column; whose it is the verb looks at.
+        posted = [pk for pk in data.getlist("pk") if pk.isascii() and pk.isdecimal() and len(pk) < 19]
+        field.choices = [(pk, pk) for pk in posted[:MOST_AT_ONCE]]
+
+
+@member_page()
+@require_safe
+def unconfirmed_messages(request: MemberRequest) -> HttpResponse:
+    """The account's messages of which nobody knows whether they left."""
+    account, before = request.member.account, request.GET.get("before", "")
+    shown = page(unconfirmed.of_account(account), by="valid_until", cursor=before)
+    context = {
+        "rows": shown.rows,
+        "older": f"before={shown.cursor}" if shown.cursor else None,
+        "newer": "" if before else None,
+        "before": before,
+        "all_chosen": request.GET.get("all") == "1",
+        "section": "sent",
+    }
+    return render(request, "compose/unconfirmed.html", context)
+
+
+@member_page(may_send)
+@require_POST
+def decide_chosen(request: MemberRequest) -> HttpResponse:
+    """Say what became of the ticked messages of the list."""
+    form = DoubtForm(request.POST)
+    if not form.is_valid() or not form.cleaned_data["pk"]:
+        messages.warning(request, _("No message is chosen. Nothing was changed: tick the boxes of the messages first."))
+    else:
+        _decide(request, form, form.cleaned_data["pk"])
+    return redirect("unconfirmed")
+
+
+@member_page(may_send)
+@require_POST
+def decide_message(request: MemberRequest, pk: int) -> HttpResponse:
+    """Say what became of one message."""
+    found = get_object_or_404(Message, pk=pk, account=request.member.account)
+    _decide(request, DoubtForm(request.POST), [found.pk])
+    return redirect("message", pk=pk)
+
+
+@member_page(may_send)
+@require_POST
+def decide_submission(request: MemberRequest, pk: int) -> HttpResponse:
+    """Say what became of all unconfirmed messages of a submission."""
+    found = get_object_or_404(Submission, pk=pk, account=request.member.account)
+    _decide(request, DoubtForm(request.POST), unconfirmed.of_submission(found))
+    return redirect("submission", pk=pk)
+
+
+def _decide(request: MemberRequest, form: DoubtForm, pks: Iterable[int]) -> None:
+    if not form.is_valid():
+        messages.warning(
+            request, _("Nothing was changed: choose whether the message was sent, is sent again, or is given up.")
+        )
+        return
+    choice = form.cleaned_data["choice"]
+    decided = VERBS[choice](pks, by=request.user, now=timezone.now(), account=request.member.account)
+    # What was resolved before this began is missing in `pks`, not on the page that the person saw.
+    meanwhile = max(decided.others, (form.cleaned_data["shown"] or 0) - decided.changed)
+    if decided.changed:
+        messages.success(request, sentence(choice, decided.changed))
+    if meanwhile or not decided.changed:
+        messages.warning(request, left_alone(meanwhile))
+
+
+def sentence(choice: str, count: int) -> str:
+    """What the choice did to `count` messages."""
+    said = {
+        CONFIRM: ngettext(
+            "%(count)d message is taken for sent, and its price is paid.",
+            "%(count)d messages are taken for sent, and their price is paid.",
+            count,
+        ),
+        SEND_AGAIN: ngettext("%(count)d message is sent again.", "%(count)d messages are sent again.", count),
+        GIVE_UP: ngettext(
+            "%(count)d message was given up, and its price given back.",
+            "%(count)d messages were given up, and their price given back.",
+            count,
+        ),
+    }
+    return said[choice] % {"count": count}
+
+
+def left_alone(count: int) -> str:
+    """That `count` messages (0: all there were) were resolved before the choice came to them."""
+    if not count:
+        return _("Nothing was changed: a report, or somebody else, had resolved this meanwhile.")
+    return ngettext(
+        "%(count)d message was left as it is: a report, or somebody else, had resolved it meanwhile.",
+        "%(count)d messages were left as they are: a report, or somebody else, had resolved them meanwhile.",
+        count,
+    ) % {"count": count}

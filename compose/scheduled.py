@@ -1,0 +1,208 @@
+"""What a person may still do with messages that wait: move, replace, pause and resume them (`services.cancel` is the
+fifth).
+
+Each verb is one transaction. It locks the row of the submission, then those of its waiting messages in the order of
+their keys, then the books of the ledger. A claim skips locked messages, and a verb that waited for a claim finds its
+messages no longer scheduled: so each message is either changed here or claimed there.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, DateTimeField, F, Max, Min, QuerySet, Value
+from django.db.models.functions import Coalesce, Greatest
+
+from compose import queues
+from compose.changing import change_each, note_each
+from compose.models import Message, Submission
+from compose.planning import check_moment
+from compose.schedule import Departure
+from compose.settlement import Ending, end_holds
+from compose.terms import departure_of
+from compose.zones import numbers_tell_zones, zones_of
+
+State = Message.State
+# What moving a message and ending its hold look at; no more is read of each of a hundred thousand.
+READ = (
+    "id", "account", "submission", "recipient", "region", "price", "state", "reason", "bulk",
+    "attempts", "handed_over_at", "gateway_ref",
+)  # fmt: skip
+# In these states nothing of a message has left or may have left.
+STAYED = (State.SCHEDULED, State.CANCELLED, State.FAILED)
+
+
+class CannotReplace(Exception):
+    """Messages of `submission` have left or ended, or it was replaced already: nothing was changed."""
+
+    def __init__(self, submission: Submission) -> None:
+        super().__init__(f"submission {submission.pk} cannot be replaced any more")
+        self.submission = submission
+
+
+class Moved(NamedTuple):
+    """What a move did: so many messages have another departure, so many others had left or were on their way.
+
+    `first` and `last` of the new departures, None without any. To the regions in `postponed_to` commercial messages
+    leave later than was asked, because they wait for their window.
+    """
+
+    moved: int
+    left: int
+    first: datetime | None
+    last: datetime | None
+    postponed_to: frozenset[str]
+
+
+def move(submission: Submission, *, to: datetime | None, by: Any, now: datetime) -> Moved:
+    """Let the messages of the submission that wait leave at the moment `to`, without one at once.
+
+    Commercial ones wait for the window of their region from then on, and the validity runs from the departure, as
+    when they were submitted. Their price stays. Raises Refused for a moment that is past or too far away.
+    """
+    return _move(submission, submission.messages.all(), to=to, by=by, now=now)
+
+
+def move_message(message: Message, *, to: datetime | None, by: Any, now: datetime) -> Moved:
+    """As `move`, for one message of its submission."""
+    return _move(message.submission, Message.objects.filter(pk=message.pk), to=to, by=by, now=now)
+
+
+@transaction.atomic
+def _move(submission: Submission, messages: QuerySet[Message], *, to: datetime | None, by: Any, now: datetime) -> Moved:
+    check_moment(to, now=now)
+    found = locked(submission)
+    rows = waiting(messages)
+    departures = _departures(rows, found, to or now)
+    validity = timedelta(hours=settings.SMS_VALIDITY_HOURS)
+    for row, departure in zip(rows, departures, strict=True):
+        row.send_at, row.valid_until = departure.at, departure.at + validity
+        # A paused one waits for a person, whatever its moment.
+        row.due_at = None if found.paused_at else departure.at
+        row.postponed_by = "window" if departure.postponed else ""
+        row.reason = row.passed_over = ""
+    change_each(rows, ["send_at", "valid_until", "due_at", "postponed_by", "reason", "passed_over"])
+    note_each(rows, at=now, reasons=["moved"] * len(rows), by=[by and by.pk] * len(rows))
+    left = messages.exclude(state__in=STAYED).count()
+    if not rows:
+        return Moved(0, left, None, None, frozenset())
+    if len(rows) > 1 or found.recipients == 1:
+        # What the page says of the whole, and what it is changed from.
+        Submission.objects.filter(pk=found.pk).update(deferred_to=to)
+    moments = [departure.at for departure in departures]
+    postponed_to = frozenset(row.region for row in rows if row.postponed_by)
+    queues.nudge(bulk=rows[0].bulk)
+    return Moved(len(rows), left, min(moments), max(moments), postponed_to)
+
+
+def _departures(rows: Sequence[Message], submission: Submission, asked: datetime) -> list[Departure]:
+    """When each message leaves that is asked to leave at `asked`; worked out once for those who share their zones."""
+    commercial, zone = submission.commercial, ZoneInfo(submission.time_zone)
+    known: dict[Any, Departure] = {}
+    departures = []
+    for row in rows:
+        tells = commercial and numbers_tell_zones(row.region)
+        key = (row.region, zones_of(row.region, row.recipient)) if tells else row.region
+        departure = known.get(key)
+        if departure is None:
+            departure = departure_of(row.recipient, row.region, asked=asked, commercial=commercial, zone=zone)
+            known[key] = departure
+        departures.append(departure)
+    return departures
+
+
+class Waits(NamedTuple):
+    """How many messages wait, the first and the last of their departures (None without any), and to which regions."""
+
+    total: int
+    first: datetime | None
+    last: datetime | None
+    regions: frozenset[str]
+
+
+def waits(messages: QuerySet[Message]) -> Waits:
+    """Those of `messages` that wait, as they are now."""
+    found = messages.filter(state=State.SCHEDULED).order_by().values_list("region")
+    rows = list(found.annotate(Count("pk"), Min("send_at"), Max("send_at")))
+    return Waits(
+        total=sum(count for _region, count, _first, _last in rows),
+        first=min((first for _region, _count, first, _last in rows), default=None),
+        last=max((last for _region, _count, _first, last in rows), default=None),
+        regions=frozenset(region for region, _count, _first, _last in rows),
+    )
+
+
+def may_replace(submission: Submission) -> bool:
+    """Whether another submission could take its place now: all its messages wait."""
+    return submission.replaced_by_id is None and waits(submission.messages.all()).total == submission.recipients
+
+
+def withdraw(submission: Submission, *, by: Any, now: datetime) -> None:
+    """Cancel all messages of the submission for another one that takes its place in the transaction that runs.
+
+    Raises CannotReplace unless each of them still waits.
+    """
+    found = locked(submission)
+    rows = waiting(submission.messages.all())
+    if found.replaced_by_id is not None or len(rows) < found.recipients:
+        raise CannotReplace(found)
+    end_holds([Ending(row, State.CANCELLED, "replaced", by=by) for row in rows], key=f"replace:{uuid.uuid4()}", now=now)
+
+
+@transaction.atomic
+def pause(submission: Submission, *, by: Any, now: datetime) -> int:
+    """Hold back the messages of the submission that wait, until `resume`; returns how many wait now.
+
+    What a claim took already goes on leaving; should it come back, the next claim sees that it waits too.
+    """
+    found = locked(submission)
+    held = len(waiting(found.messages.all()))
+    if found.paused_at is None and found.messages.filter(state__in=Message.HELD).exists():
+        found.paused_at, found.paused_by = now, by
+        found.save(update_fields=["paused_at", "paused_by"])
+        found.messages.filter(state=State.SCHEDULED).update(due_at=None)
+    return held
+
+
+@transaction.atomic
+def resume(submission: Submission, *, now: datetime) -> int:
+    """Let the messages of a paused submission leave when their moment comes, or now when it has; returns how many.
+
+    The validity of those that could have left meanwhile is longer by as long as they were held back.
+    """
+    found = locked(submission)
+    if found.paused_at is None:
+        return 0
+    rows = waiting(found.messages.all())
+    paused_at, ended = found.paused_at, max(found.paused_at, now)
+    found.paused_at = found.paused_by = None
+    found.save(update_fields=["paused_at", "paused_by"])
+    began = Greatest(_moment(paused_at), F("send_at"))
+    goes_on = Greatest(_moment(ended), F("send_at"))
+    # What came back from its gateway meanwhile has a moment for its next attempt.
+    found.messages.filter(state=State.SCHEDULED).update(
+        due_at=Coalesce(F("due_at"), goes_on), valid_until=F("valid_until") + (goes_on - began)
+    )
+    if rows:
+        queues.nudge(bulk=rows[0].bulk)
+    return len(rows)
+
+
+def _moment(at: datetime) -> Value:
+    return Value(at, output_field=DateTimeField())
+
+
+def locked(submission: Submission) -> Submission:
+    """The submission as it is now, its row locked until the transaction ends."""
+    # Its key stays, so messages may be stored beside it.
+    return Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
+
+
+def waiting(messages: QuerySet[Message]) -> list[Message]:
+    """Those of `messages` that still wait, their rows locked until the transaction ends; READ is read of them."""
+    rows = messages.filter(state=State.SCHEDULED).select_for_update(no_key=True)
+    return list(rows.only(*READ).order_by("pk"))

@@ -1,0 +1,155 @@
+"""The pages that move, pause and resume what waits: parse, call one verb, render. Who changes its text composes again
+(`compose.sending_views.edit`)."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from compose import moment_form, scheduled
+from compose.models import Message, Submission
+from compose.moment_form import MoveForm
+from compose.planning import Refused
+from compose.scheduled import Moved
+from compose.windows import window_sentence
+from credits.access import MemberRequest, may_send, member_page
+
+
+@member_page(may_send)
+@require_http_methods(["GET", "HEAD", "POST"])
+def move_submission(request: MemberRequest, pk: int) -> HttpResponse:
+    """Another departure for all messages of a submission that wait."""
+    found = _submission(request, pk)
+    return _move(
+        request, found, None, lambda to, now: scheduled.move(found, to=to, by=request.user, now=now)
+    ) or redirect("submission", pk=pk)
+
+
+@member_page(may_send)
+@require_http_methods(["GET", "HEAD", "POST"])
+def move_message(request: MemberRequest, pk: int) -> HttpResponse:
+    """Another departure for one message that waits."""
+    rows = Message.objects.select_related("submission__paused_by", "account")
+    found = get_object_or_404(rows, pk=pk, account=request.member.account)
+    return _move(
+        request, found.submission, found, lambda to, now: scheduled.move_message(found, to=to, by=request.user, now=now)
+    ) or redirect("message", pk=pk)
+
+
+def _move(
+    request: MemberRequest,
+    submission: Submission,
+    message: Message | None,
+    verb: Callable[[datetime | None, datetime], Moved],
+) -> HttpResponse | None:
+    """The page that asks for the moment; None when the person goes back to what was moved, or cannot be."""
+    now = timezone.now()
+    rows = Message.objects.filter(pk=message.pk) if message else submission.messages.all()
+    waits = scheduled.waits(rows)
+    if not waits.total and request.method != "POST":
+        _say_too_late(request)
+        return None
+    moment = waits.first if waits.first and waits.first > now else None
+    form = MoveForm(
+        request.POST if request.method == "POST" else None,
+        account=request.member.account,
+        now=now,
+        initial=moment_form.initial(moment, request.member.account),
+    )
+    if form.is_valid():
+        try:
+            _say_moved(request, submission, verb(form.cleaned_data["moment"], now), now)
+        except Refused as refused:
+            form.add_error(refused.field, str(refused.sentence))
+        else:
+            return None
+    context = {
+        "form": form,
+        "submission": submission,
+        "message": message,
+        "waits": waits,
+        "stays": 0 if message else submission.recipients - waits.total,
+        "hours": window_sentence(waits.regions) if submission.commercial else "",
+        "zone": request.member.account.time_zone,
+        "section": "scheduled" if moment else "sent",
+    }
+    return render(request, "compose/move.html", context, status=422 if form.is_bound else 200)
+
+
+def _say_moved(request: MemberRequest, submission: Submission, moved: Moved, now: datetime) -> None:
+    if moved.first is None or moved.last is None:
+        _say_too_late(request)
+        return
+    said = [_departures(moved.moved, moved.first, moved.last, now)]
+    if moved.postponed_to:
+        said.append(window_sentence(moved.postponed_to))
+    if submission.paused_at:
+        said.append(_("The sending is paused: nothing leaves before it is resumed."))
+    if moved.left:
+        sentence = ngettext(
+            "%(count)d message had left or was leaving already, and was not moved.",
+            "%(count)d messages had left or were leaving already, and were not moved.",
+            moved.left,
+        )
+        said.append(sentence % {"count": moved.left})
+    messages.success(request, " ".join(said))
+
+
+def _departures(count: int, first: datetime, last: datetime, now: datetime) -> str:
+    """When so many messages leave, in a sentence."""
+    if last <= now:
+        return ngettext("%(count)d message leaves now.", "%(count)d messages leave now.", count) % {"count": count}
+    local = timezone.localtime(first)
+    values = {"count": count, "day": date_format(local, "l j F Y"), "hour": date_format(local, "H:i")}
+    if first == last:
+        sentence = ngettext(
+            "%(count)d message leaves on %(day)s at %(hour)s.",
+            "%(count)d messages leave on %(day)s at %(hour)s.",
+            count,
+        )
+    else:
+        sentence = _("%(count)d messages leave from %(day)s, %(hour)s on.")
+    return sentence % values
+
+
+def _say_too_late(request: MemberRequest) -> None:
+    messages.warning(request, _("Nothing was moved: no message waits here any more. They have left or were cancelled."))
+
+
+@member_page(may_send)
+@require_POST
+def pause_submission(request: MemberRequest, pk: int) -> HttpResponse:
+    """Hold back the messages of a submission that wait."""
+    found = _submission(request, pk)
+    held = scheduled.pause(found, by=request.user, now=timezone.now())
+    if held:
+        sentence = ngettext(
+            "The sending is paused: %(count)d message waits until it is resumed.",
+            "The sending is paused: %(count)d messages wait until it is resumed.",
+            held,
+        )
+        messages.success(request, sentence % {"count": held})
+    else:
+        messages.warning(request, _("No message was left to hold back."))
+    return redirect("submission", pk=pk)
+
+
+@member_page(may_send)
+@require_POST
+def resume_submission(request: MemberRequest, pk: int) -> HttpResponse:
+    """Let the messages of a paused submission go on."""
+    scheduled.resume(_submission(request, pk), now=timezone.now())
+    messages.success(request, _("The sending goes on. Each message leaves at its moment, or now if that has come."))
+    return redirect("submission", pk=pk)
+
+
+def _submission(request: MemberRequest, pk: int) -> Submission:
+    rows = Submission.objects.select_related("account", "paused_by")
+    return get_object_or_404(rows, pk=pk, account=request.member.account)

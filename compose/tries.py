@@ -1,0 +1,75 @@
+"""What the pages say of a message that is tried again: how often, why the last time failed, when next, until when."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from compose import failover, routing
+from compose.models import Message, Transition
+from compose.reasons import SENT_AGAIN, sentence
+from senders.rules import gateway_of
+
+State = Message.State
+# In these a message waits for its own moment, or a person moved it: nothing was tried in vain.
+_NO_FAILURE = {"", "window", "moved"}
+
+
+class Tries(NamedTuple):
+    """The attempts of a message that is not sent yet.
+
+    `made` of at most `most` were made; `why` and `detail` say why the last one failed, in the reader's language and in
+    the gateway's words, "" while one is under way; `in_doubt` that nobody knows whether it did, and a person had the
+    message sent again. The next one is at `next_at`, None while one is under way or the submission is paused, and
+    none is later than `until`.
+    """
+
+    made: int
+    most: int
+    why: str
+    detail: str
+    next_at: datetime | None
+    until: datetime
+    under_way: bool
+    in_doubt: bool
+
+    @property
+    def sentence(self) -> str:
+        """Where the attempts stand, in the reader's language."""
+        if not self.made:
+            said = _("None yet, of at most %(most)d")
+        elif self.in_doubt:
+            said = _("Attempt %(number)d of at most %(most)d may have left")
+        elif self.under_way:
+            said = _("Attempt %(number)d of at most %(most)d is under way")
+        else:
+            said = _("Attempt %(number)d of at most %(most)d did not succeed")
+        return said % {"number": self.made, "most": self.most}
+
+
+def of(message: Message, transitions: Sequence[Transition]) -> Tries | None:
+    """The tries of a message (with its submission and sender); `transitions` are its changes of state, oldest first.
+
+    None when there is nothing to say: it is not tried any more, or not yet and for no reason of its own. The queries
+    are those of `routing.routes`, and one for a virtual number.
+    """
+    waits = message.state == State.SCHEDULED and (message.attempts > 0 or message.reason not in _NO_FAILURE)
+    under_way = message.state == State.SENDING and message.attempts > 1
+    if not waits and not under_way:
+        return None
+    failed = None
+    if waits:
+        failures = (one for one in reversed(transitions) if one.state == State.SCHEDULED)
+        failed = next((one for one in failures if one.reason not in _NO_FAILURE), None)
+    wanted = routing.wanted_by(message, gateway=gateway_of(message.submission.sender))
+    return Tries(
+        made=message.attempts,
+        most=failover.most_attempts(message, routing.candidates(wanted)),
+        why=sentence(failed.reason) if failed else "",
+        detail=failed.detail if failed else "",
+        next_at=None if under_way else message.due_at,
+        until=message.valid_until,
+        under_way=under_way,
+        in_doubt=failed is not None and failed.reason == SENT_AGAIN,
+    )
