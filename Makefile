@@ -43,7 +43,7 @@ screenshots: development ## take the pictures of the README again
 	@exec $(BIN)/python -m tests.tooling.screenshots
 
 .PHONY: bench
-bench: development ## measure how fast it is, beside what others do (ARGS: segments, numbers, pages, keys, paste, ledger, dispatch, smpp, kannel, doors, inbox)
+bench: development ## measure how fast it is, beside what others do (ARGS: segments, numbers, pages, keys, paste, ledger, dispatch, submission, lanes, minute, embedded, memory, smpp, kannel, doors, inbox)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: chaos

@@ -152,7 +152,8 @@ def _give_back(left: Sequence[Claim], reason: str, clock: Clock) -> None:
     )
     rows = list(mine.order_by("pk"))
     for row in rows:
-        row.due_at, row.reason, row.attempts = now, reason, row.attempts - 1
+        # It keeps its moment, and so its place in the queue.
+        row.reason, row.attempts = reason, row.attempts - 1
     _return_to_queue(rows)
     note_each(rows, at=now)
 
@@ -294,7 +295,8 @@ def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
         now=now,
     )
     for row in never_left:
-        row.due_at, row.reason = now, "lease_ended"
+        # No gateway was asked: that is no attempt, after which the next one would have to wait.
+        row.reason, row.attempts = "lease_ended", row.attempts - 1
     _return_to_queue(never_left)
     _doubt(in_doubt, "crash")
     note_each([*never_left, *in_doubt], at=now)

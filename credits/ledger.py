@@ -58,7 +58,7 @@ class NotTheOwner(Exception):
 class Movement:
     """A transfer to be made. `amount` in millis, above zero; `cause` is (kind, key); `to` another account.
 
-    `id` is one that `reserved` gave, for those who point to the line before it is written.
+    `pk` is one that `reserved` gave, for those who point to the line before it is written.
     """
 
     verb: Transfer.Verb
@@ -70,7 +70,7 @@ class Movement:
     by: Any = None
     reverse: bool = False
     to: int | None = None
-    id: int | None = None
+    pk: int | None = None
 
 
 def top_up(
@@ -129,21 +129,21 @@ def hold(account: Account, amount: int, *, key: str, cause: tuple[str, str], by:
 
 
 def capture(
-    account: int, amount: int, *, key: str, cause: tuple[str, str], by: Any = None, id: int | None = None
+    account: int, amount: int, *, key: str, cause: tuple[str, str], by: Any = None, pk: int | None = None
 ) -> Movement:
     """The movement that ends a hold because the message was taken; give it to `post`."""
-    return Movement(verb=Verb.CAPTURE, account=account, amount=amount, key=key, cause=cause, by=by, id=id)
+    return Movement(verb=Verb.CAPTURE, account=account, amount=amount, key=key, cause=cause, by=by, pk=pk)
 
 
 def release(
-    account: int, amount: int, *, key: str, cause: tuple[str, str], by: Any = None, id: int | None = None
+    account: int, amount: int, *, key: str, cause: tuple[str, str], by: Any = None, pk: int | None = None
 ) -> Movement:
     """The movement that ends a hold and gives the credits back; give it to `post`."""
-    return Movement(verb=Verb.RELEASE, account=account, amount=amount, key=key, cause=cause, by=by, id=id)
+    return Movement(verb=Verb.RELEASE, account=account, amount=amount, key=key, cause=cause, by=by, pk=pk)
 
 
 def reserved(many: int) -> list[int]:
-    """The ids of so many transfers that `post` will make in the running transaction.
+    """The keys (`Movement.pk`) of so many transfers that `post` will make in the running transaction.
 
     So who has much to write that points to them does it first: the books are locked from `post` to the commit.
     """
@@ -255,7 +255,7 @@ def _line(movement: Movement, books: Books) -> Transfer:
 def _unplaced(movement: Movement) -> Transfer:
     """The line of a movement, before its books are known."""
     return Transfer(
-        id=movement.id,
+        id=movement.pk,
         verb=movement.verb,
         amount=movement.amount,
         key=movement.key,

@@ -23,7 +23,7 @@ NEXT = "nextval(pg_get_serial_sequence('credits_transfer', 'id'))"
 ID = {"postgresql": f"COALESCE(%s::bigint, {NEXT})", "sqlite": "%s"}
 # SQLite's own count, which never goes back (https://www.sqlite.org/autoinc.html); who writes is alone there.
 RESERVE = {
-    "postgresql": f"SELECT {NEXT} FROM generate_series(1, %s)",
+    "postgresql": f"SELECT {NEXT} FROM generate_series(1, %s)",  # noqa: S608  (of this file)
     "sqlite": """
         WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < %s)
         SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'credits_transfer'), 0) + n FROM more

@@ -203,6 +203,20 @@ def test_a_refusal_leaves_the_transaction_around_it_as_it_was(account: Account) 
     proven()
 
 
+@pytest.mark.parametrize("many", [1, 2])
+def test_lines_are_written_under_the_keys_that_were_reserved_for_them(account: Account, many: int) -> None:
+    ledger.hold(account, 5_000, key="a", cause=CAUSE)
+    with transaction.atomic():
+        reserved = ledger.reserved(many)
+        movements = [ledger.capture(account.pk, 1_000, key=f"b{pk}", cause=CAUSE, pk=pk) for pk in reserved]
+        made = ledger.post(movements)
+    assert [made[f"b{pk}"].pk for pk in reserved] == reserved
+    # Those that come after it have others.
+    assert ledger.hold(account, 1, key="c", cause=CAUSE).pk > max(reserved)
+    assert balances(account) == books(4_999, held=5_001 - 1_000 * many, spent=1_000 * many)
+    proven()
+
+
 # Nothing below zero
 
 

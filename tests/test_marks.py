@@ -26,7 +26,7 @@ def test_a_claim_that_was_taken_back_is_not_handed_over_whatever_the_clock_of_it
         asleep, _moved = claims.claim_due(clock=at(NOON))
         dispatch.sweep(clock=at(AFTER_LEASE))
         # The row looks as if nothing had happened, and the clock of the worker stood still.
-        Message.objects.update(state="sending", claim=asleep[0].id, leased_until=asleep[0].leased_until)
+        Message.objects.update(state="sending", claim=asleep[0].id, leased_until=asleep[0].leased_until, attempts=1)
         dispatch.send(asleep, clock=at(NOON))
         assert gateway.sent == []
         dispatch.sweep(clock=at(AFTER_LEASE))
