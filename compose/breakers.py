@@ -236,12 +236,17 @@ def try_now(name: str) -> bool:
     return True
 
 
+@transaction.atomic
 def _wake(name: str) -> None:
-    """What waits for this gateway is looked at now; what somebody puts off in this very instant waits once more."""
+    """What waits for this gateway is looked at now; what somebody puts off in this very instant waits once more.
+
+    Messages that somebody else has locked are passed over: who cancels or moves them takes them in another order.
+    """
     now = timezone.now()
-    Message.objects.filter(
+    waiting = Message.objects.select_for_update(skip_locked=True, no_key=True).filter(
         state=Message.State.SCHEDULED,
         gateway=name,
         due_at__gt=now,
         reason__in=["gateway_paused", "gateway_unreachable", *BODIES],
-    ).update(due_at=now)
+    )
+    Message.objects.filter(pk__in=waiting.order_by("pk").values("pk")).update(due_at=now)

@@ -22,6 +22,7 @@ _PLAIN = (
     "region",
     "price",
     "state",
+    "reason",
     "attempts",
     "gateway",
     "gateway_ref",
@@ -61,7 +62,8 @@ def _made(
     row = Message.__new__(Message)
     *_plain, due_at, valid_until = values
     row.__dict__.update(zip(_PLAIN, values, strict=False))
-    row.__dict__.update(due_at=moment(due_at), valid_until=moment(valid_until))
+    # What is due has not been handed over (the constraint `message_scheduled_is_free`).
+    row.__dict__.update(due_at=moment(due_at), valid_until=moment(valid_until), handed_over_at=None)
     state = ModelState()
     state.db, state.adding = alias, False
     state.fields_cache = {"submission": submissions[values[1]]}

@@ -4,8 +4,8 @@
 commits: state `sending`, a lease, and a claim for each chunk, which is what the gateway takes at once.
 `compose.dispatch` hands the chunks over.
 
-Locks are taken in one order everywhere: messages, the ledger's books, virtual numbers, short numbers, states of
-gateways.
+Locks are taken in one order everywhere: a submission (where a person changes what waits of it: `compose.scheduled`),
+messages, the ledger's books, virtual numbers, short numbers, states of gateways.
 """
 
 import uuid
@@ -67,7 +67,7 @@ def claim_due(queue: Queue | None = None, *, clock: Clock = timezone.now, size: 
     if queue is None:
         return [], 0
     rows = claimed.read(
-        Message.objects.select_for_update(skip_locked=True)
+        Message.objects.select_for_update(skip_locked=True, no_key=True)
         .filter(due_before(now), gateway=queue.gateway, bulk=queue.bulk)
         .order_by("due_at", "pk")[:size]
     )

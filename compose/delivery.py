@@ -90,7 +90,7 @@ class _Messages:
         self._by_reference: dict[tuple[str, str], Message] = {}
         if found:
             # Of several with the same reference the newest counts: it comes last.
-            for row in Message.objects.select_for_update().filter(pk__in=found).order_by("pk"):
+            for row in Message.objects.select_for_update(no_key=True).filter(pk__in=found).order_by("pk"):
                 self._by_id[row.pk] = row
                 if row.gateway_ref:
                     self._by_reference[row.gateway, row.gateway_ref] = row

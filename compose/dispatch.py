@@ -17,6 +17,9 @@ in doubt is a chunk, never a batch, and nothing leaves twice:
     dies before the mark is committed          back to the queue, certainly not sent
     dies before the answers are committed      unconfirmed: sent or not, nobody here knows
     dies after that                            nothing is left to do
+
+An exception that ends the task is such a death. What gives the rest of a batch back and what the sweeper does are one
+transaction each: done, or left to the next sweep.
 """
 
 import logging
@@ -145,7 +148,7 @@ def _half_a_lease() -> timedelta:
 def _give_back(left: Sequence[Claim], reason: str, clock: Clock) -> None:
     """The rest of the batch was not handed over, so it loses no attempt; it goes another way, or later."""
     now = clock()
-    mine = Message.objects.select_for_update().filter(
+    mine = Message.objects.select_for_update(no_key=True).filter(
         pk__any=[row.pk for claim in left for row in claim.messages],
         claim__in=[claim.id for claim in left],
         state=State.SENDING,
@@ -168,7 +171,7 @@ def _hand_over(claim: Claim, gateway: Gateway, clock: Clock) -> bool:
     return _settle_surely(claim, now, said, clock)
 
 
-def _settle_surely(claim: Claim, handed_over_at: datetime, outcomes: Sequence[Outcome], clock: Clock) -> bool:
+def _settle_surely(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], clock: Clock) -> bool:
     """Settle, and again when the database is busy or was away: only here is it known what the gateway said.
 
     Raises OperationalError after SETTLE_PAUSES; then the messages become unconfirmed when their lease ends.
@@ -176,7 +179,7 @@ def _settle_surely(claim: Claim, handed_over_at: datetime, outcomes: Sequence[Ou
     for tries_left, pause in zip(reversed(range(len(SETTLE_PAUSES))), SETTLE_PAUSES, strict=True):
         time.sleep(pause)
         try:
-            return _settle(claim, handed_over_at, outcomes, clock)
+            return _settle(claim, handed_over_at, answers, clock)
         except OperationalError as error:
             if not tries_left:
                 raise
@@ -196,17 +199,18 @@ def _outgoing(row: Message, now: datetime) -> Outgoing:
         text=submission.text,
         message_class=submission.message_class,
         commercial=submission.commercial,
-        validity=int((row.valid_until - now).total_seconds()),
+        # It was valid when it was claimed; some interfaces take nothing below a second.
+        validity=max(1, int((row.valid_until - now).total_seconds())),
     )
 
 
 @transaction.atomic
-def _settle(claim: Claim, handed_over_at: datetime, outcomes: Sequence[Outcome], clock: Clock) -> bool:
+def _settle(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], clock: Clock) -> bool:
     """Write what the gateway said of the chunk; whether it rests now."""
     now = clock()
-    said = {row.pk: outcome for row, outcome in zip(claim.messages, outcomes, strict=True)}
+    said = {row.pk: outcome for row, outcome in zip(claim.messages, answers, strict=True)}
     # A lease that ended while the gateway was slow made them unconfirmed: the answer resolves that too.
-    mine = Message.objects.select_for_update().filter(
+    mine = Message.objects.select_for_update(no_key=True).filter(
         pk__any=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED]
     )
     claimed, rows = {row.pk: row for row in claim.messages}, []
@@ -242,8 +246,8 @@ def _settle(claim: Claim, handed_over_at: datetime, outcomes: Sequence[Outcome],
         reasons=[known(outcome.reason) for _row, outcome in open_still],
         details=[_detail(claim, outcome)[:250] for _row, outcome in open_still],
     )
-    rests = breakers.report(claim.gateway, outcomes, now=now)
-    unheard = Counter(outcome.code for outcome in outcomes if isinstance(outcome, GatewayError) and outcome.code)
+    rests = breakers.report(claim.gateway, answers, now=now)
+    unheard = Counter(outcome.code for outcome in answers if isinstance(outcome, GatewayError) and outcome.code)
     if unheard:
         vendor_codes.seen(claim.gateway, where="answer", codes=unheard, now=now)
     tallies.settled(claim.gateway, [(said[row.pk], row.handed_over_at) for row in rows], now=now)
@@ -278,7 +282,7 @@ def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
     longest = now + timedelta(seconds=settings.SMS_LEASE_SECONDS) * 2
     over = Q(leased_until__lte=now) | Q(leased_until__gt=longest)
     rows = list(
-        Message.objects.select_for_update(skip_locked=True)
+        Message.objects.select_for_update(skip_locked=True, no_key=True)
         .filter(over & Q(state=State.SENDING) | Q(state=State.UNCONFIRMED, valid_until__lte=forgotten))
         .order_by("pk")[:size]
     )

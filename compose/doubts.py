@@ -92,7 +92,7 @@ def _decide(messages: Iterable[int], account: Account | None, change: Callable[[
 
 def _in_doubt(pks: Sequence[int], account: Account | None) -> list[Message]:
     """Those of the messages that are unconfirmed, locked: whoever held one before is waited for and was heard."""
-    found = Message.objects.select_for_update().filter(pk__in=pks, state=State.UNCONFIRMED)
+    found = Message.objects.select_for_update(no_key=True).filter(pk__in=pks, state=State.UNCONFIRMED)
     if account is not None:
         found = found.filter(account=account)
     return list(found.order_by("pk"))

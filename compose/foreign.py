@@ -16,6 +16,8 @@ def storable(value: Any) -> Any:
     One such text would otherwise stand before everything that its gateway has to say.
     """
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
         return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
         return {storable(name): storable(member) for name, member in value.items()}

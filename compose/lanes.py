@@ -5,7 +5,9 @@ gateways, and looks again while it waits for the slow ones. In one process a que
 while it is served is served by the same thread, so that one lane cannot take all threads of a worker.
 """
 
+import logging
 import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import cache
@@ -18,8 +20,11 @@ from compose import dispatch, queues, routing, stopping
 from compose.claims import Clock
 from compose.queues import Queue
 
+log = logging.getLogger(__name__)
 # Seconds between two looks for other queues while some are served.
 LOOK_EVERY = 0.25
+# Seconds before a queue is looked at again that could not be served; the next tick would come as soon.
+AGAIN_AFTER = 1.0
 _serving: dict[Queue, bool] = {}
 _lock = threading.Lock()
 
@@ -27,23 +32,45 @@ _lock = threading.Lock()
 def serve(*, bulk: bool, clock: Clock = timezone.now) -> int:
     """Claim and send what is due in the lane; returns how many messages were claimed.
 
-    It begins nothing later than one and a half leases after its start; the next tick goes on.
+    It begins nothing later than one and a half leases after its start; the next tick goes on. A queue that cannot be
+    served stops no other one; what it raised last is raised when the others are done.
     """
-    if len(routing.names()) == 1:
-        return sum(_serve(queue, clock) for queue in queues.waiting(clock(), bulk=bulk))
-    last_start = clock() + _lease() * 1.5
+    names = routing.names()
+    if len(names) == 1:
+        # What is left of a gateway that is gone comes last: if it fails, it stops nothing.
+        found = sorted(queues.waiting(clock(), bulk=bulk), key=lambda queue: queue.gateway not in names)
+        return sum(_serve(queue, clock) for queue in found)
     running: dict[Queue, Future[int]] = {}
+    try:
+        return _side_by_side(running, bulk, clock)
+    finally:
+        # Whatever ended it: what its threads have in their hands belongs to this task. A worker that stops waits for
+        # a task and not for a thread, and only the hard time limit of a task ends a thread that hangs.
+        wait(running.values())
+
+
+def _side_by_side(running: dict[Queue, Future[int]], bulk: bool, clock: Clock) -> int:
+    last_start = clock() + _lease() * 1.5
+    failed: dict[Queue, tuple[BaseException, float]] = {}
     claimed = 0
     while True:
         done = {queue: future for queue, future in running.items() if future.done()}
         for queue, future in done.items():
             del running[queue]
-            claimed += future.result()
+            if (error := future.exception()) is None:
+                failed.pop(queue, None)
+                claimed += future.result()
+            else:
+                failed[queue] = error, time.monotonic() + AGAIN_AFTER
+                log.error("The %s queue of the gateway %s failed; the others go on.", *_named(queue), exc_info=error)
         found = queues.waiting(clock(), bulk=bulk) if clock() <= last_start and not stopping.asked() else []
         for queue in found:
-            if queue not in running and not is_served(queue):
+            rests = queue in failed and time.monotonic() < failed[queue][1]
+            if not rests and queue not in running and not is_served(queue):
                 running[queue] = _threads().submit(_in_thread, queue, clock)
         if not running:
+            for error, _again in failed.values():
+                raise error
             return claimed
         wait(running.values(), timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
 
@@ -82,6 +109,10 @@ def _in_thread(queue: Queue, clock: Clock) -> int:
     # The connection of this thread is kept from one task to the next.
     close_old_connections()
     return _serve(queue, clock)
+
+
+def _named(queue: Queue) -> tuple[str, str]:
+    return queue.lane, queue.gateway or "(none yet)"
 
 
 def _lease() -> timedelta:

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
-from compose.models import HandOver
+from compose.models import HandOver, Message
 
 _WRITE = """
 INSERT INTO compose_handover (claim, at, taken_back) VALUES (%s, %s, %s) ON CONFLICT (claim) DO NOTHING
@@ -53,6 +54,8 @@ def taken_back(claims: Collection[uuid.UUID], *, at: datetime) -> Mapping[uuid.U
 def forget(*, before: datetime) -> None:
     """Delete the marks of workers that never came back for theirs, when the sweeper has read them.
 
-    What a sweeper wrote stays: a machine that slept may wake at any time.
+    What a sweeper wrote stays: a machine that slept may wake at any time. So does the mark of what is being sent
+    still: another sweeper may be about to read it, and without it would send a second time.
     """
-    HandOver.objects.filter(taken_back=False, at__lt=before).delete()
+    leaving = Message.objects.filter(state=Message.State.SENDING, claim=OuterRef("claim"))
+    HandOver.objects.filter(~Exists(leaving), taken_back=False, at__lt=before).delete()

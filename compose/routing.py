@@ -4,9 +4,9 @@ The gateways are in a file (`settings.SMS_GATEWAYS`), the routes in a table: doc
 """
 
 import logging
+import threading
 import time
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -23,7 +23,33 @@ COMPLAIN_EVERY = 60.0
 _complained: dict[str, float] = {}
 
 
-@cache
+class _Once:
+    """As `functools.cache`, for threads too: of several that ask for a gateway at once, one makes it.
+
+    A second one would have a connection of its own to the provider, and what it hears there nobody would ever ask for.
+    """
+
+    def __init__(self, make: Callable[[str], Gateway]) -> None:
+        self._make = make
+        self._made: dict[str, Gateway] = {}
+        # The same thread may come again: a gateway's class may ask for another gateway.
+        self._making = threading.RLock()
+
+    def __call__(self, name: str) -> Gateway:
+        found = self._made.get(name)
+        if found is None:
+            with self._making:
+                found = self._made.get(name)
+                if found is None:
+                    found = self._made[name] = self._make(name)
+        return found
+
+    def cache_clear(self) -> None:
+        """Forget the gateways that were made."""
+        self._made.clear()
+
+
+@_Once
 def gateway(name: str) -> Gateway:
     """The gateway that `settings.SMS_GATEWAYS` names so. Raises KeyError for an unknown name.
 

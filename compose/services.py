@@ -22,6 +22,7 @@ from compose.settlement import Ending, end_holds
 from compose.storing import store_for_each
 from compose.terms import Terms
 from credits import ledger
+from credits import queries as credit_queries
 from credits.models import Account
 
 State = Message.State
@@ -97,6 +98,10 @@ def _fingerprint(draft: Draft) -> str:
 
 def _store(planned: Plan, fingerprint: str) -> Submission:
     draft = planned.draft
+    bulk = queues.is_bulk(len(planned.leaving))
+    if bulk and (there := credit_queries.available(draft.account)) < planned.price:
+        # The ledger would say so too, after all of them were stored.
+        raise ledger.NotEnoughCredit(account_id=draft.account.pk, missing=planned.price - there)
     submission = Submission.objects.create(
         account=draft.account,
         created_by=draft.user,
@@ -115,15 +120,7 @@ def _store(planned: Plan, fingerprint: str) -> Submission:
         excluded=len(planned.excluded),
         price=planned.price,
     )
-    ledger.hold(
-        draft.account,
-        planned.price,
-        key=f"hold:{submission.pk}",
-        cause=("submission", str(submission.pk)),
-        by=draft.user,
-    )
     validity = timedelta(hours=settings.SMS_VALIDITY_HOURS)
-    bulk = queues.is_bulk(submission.recipients)
     recipients: dict[Terms, list[str]] = {}
     for one in planned.leaving:
         recipients.setdefault(one.terms, []).append(one.recipient.e164)
@@ -150,6 +147,14 @@ def _store(planned: Plan, fingerprint: str) -> Submission:
             valid_until=leaves + validity,
         )
         store_for_each(numbers, pattern)
+    # Last: the books of the account are locked from here to the commit, and others of the account wait for them.
+    ledger.hold(
+        draft.account,
+        planned.price,
+        key=f"hold:{submission.pk}",
+        cause=("submission", str(submission.pk)),
+        by=draft.user,
+    )
     queues.nudge(bulk=bulk)
     return submission
 

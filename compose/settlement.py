@@ -12,6 +12,7 @@ from typing import Any
 from compose.changing import change_each, note_each
 from compose.models import Message, is_final, may_move
 from credits import ledger
+from credits.models import Transfer
 
 State = Message.State
 # In these states the operator took the message, so it is paid; in the other ends its price is given back.
@@ -47,15 +48,21 @@ def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
     groups: dict[tuple[int, int, bool], list[Ending]] = {}
     for ending in endings:
         groups.setdefault((ending.message.account_id, ending.message.submission_id, ending.captured), []).append(ending)
-    movements = {group: _movement(group, members, key) for group, members in groups.items()}
-    transfers = ledger.post(list(movements.values()))
+    # The books of an account are locked from their line to the commit, and others of the account wait for them: so the
+    # line comes last, under an id reserved before. Not where some credits are given back: lines that change what is
+    # available must have the order in which they count, or a statement's balances would not agree.
+    last = all(captured for _account, _submission, captured in groups)
+    pks = ledger.reserved(len(groups)) if last else [None] * len(groups)
+    movements = [_movement(*pair, key, pk) for pair, pk in zip(groups.items(), pks, strict=True)]
+    if not last:
+        pks = [transfer.pk for transfer in _posted(movements)]
+    ended_by = dict(zip(groups, pks, strict=True))
     final_at = {state: now if is_final(state) else None for state in {ending.state for ending in endings}}
     for group, members in groups.items():
-        transfer = transfers[movements[group].key]
         for ending in members:
             row = ending.message
             row.state, row.reason = ending.state, ending.reason
-            row.hold_ended_by = transfer
+            row.hold_ended_by_id = ended_by[group]
             row.leased_until = None
             row.gateway_ref = ending.reference or row.gateway_ref
             row.final_at = final_at[ending.state]
@@ -68,9 +75,16 @@ def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
         details=[ending.detail[:250] for ending in endings],
         by=[ending.by.pk if ending.by is not None else None for ending in endings],
     )
+    if last and [transfer.pk for transfer in _posted(movements)] != pks:
+        raise RuntimeError(f"the occasion {key} was used before")
 
 
-def _movement(group: tuple[int, int, bool], members: list[Ending], key: str) -> ledger.Movement:
+def _posted(movements: Sequence[ledger.Movement]) -> list[Transfer]:
+    made = ledger.post(list(movements))
+    return [made[movement.key] for movement in movements]
+
+
+def _movement(group: tuple[int, int, bool], members: list[Ending], key: str, pk: int | None) -> ledger.Movement:
     account, submission, captured = group
     # The first message makes the key unique among the chunks of one claim.
     name = f"{key}:{submission}:{members[0].message.pk}:{'capture' if captured else 'release'}"
@@ -81,4 +95,5 @@ def _movement(group: tuple[int, int, bool], members: list[Ending], key: str) -> 
         key=name,
         cause=("submission", str(submission)),
         by=members[0].by,
+        pk=pk,
     )

@@ -145,7 +145,8 @@ def release(
 def reserved(many: int) -> list[int]:
     """The keys (`Movement.pk`) of so many transfers that `post` will make in the running transaction.
 
-    So who has much to write that points to them does it first: the books are locked from `post` to the commit.
+    So who has much to write that points to them does it first: the books are locked from `post` to the commit. For
+    captures only: the lines of what is available have the order in which they count (`credits.statement`).
     """
     return lines.reserve(many)
 

@@ -17,10 +17,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db.models import Q
 
 from compose import optouts
+from compose.doubts import GIVEN_UP
 from compose.models import GatewayEvent, Message, OptOut
 from compose.models.optouts import E164
+from compose.reasons import SENT_AGAIN
 from credits.models import Account
 from inbox.models import Received, Stopped
 from inbox.optout import is_stop
@@ -96,10 +99,14 @@ def _clauses_that_reached(number: str, *, since: datetime) -> dict[int, Message]
     theirs = Message.objects.filter(
         recipient=number, submission__commercial=True, submission__sender__kind__in=with_clause
     ).order_by("handed_over_at", "pk")
-    sent = theirs.filter(handed_over_at__gte=since).exclude(state__in=[Message.State.FAILED, Message.State.CANCELLED])
+    # One that a person gave up may have left; any other that failed or was cancelled has not.
+    never = Q(state__in=[Message.State.FAILED, Message.State.CANCELLED]) & ~Q(reason=GIVEN_UP)
+    sent = theirs.filter(handed_over_at__gte=since).exclude(never)
+    # So may one that a person had sent again: until it leaves the second time, no hand-over stands at it.
+    again = theirs.filter(transitions__reason=SENT_AGAIN, transitions__at__gte=since)
     # It may have reached the phone before the gateway's own answer is kept. Few are being sent at a time.
     leaving = theirs.filter(state=Message.State.SENDING, leased_until__isnull=False)
-    return {message.account_id: message for message in [*leaving, *sent]}
+    return {message.account_id: message for message in [*leaving, *again, *sent]}
 
 
 def _note(came: Received) -> str:

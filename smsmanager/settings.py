@@ -104,8 +104,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         # instead of failing half-way with "database is locked".
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # recursive_triggers: without it INSERT OR REPLACE passes the ledger's delete trigger.
-        "init_command": ("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON;"),
+        # synchronous: a commit is on the disk. A mark (compose/marks.py) that a power cut took away would let what it
+        # stands for leave twice. recursive_triggers: without it INSERT OR REPLACE passes the ledger's delete trigger.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
     }
     # A file rather than memory, so that tests may open it from several threads and processes.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
@@ -250,7 +251,8 @@ SMS_BREAKER_FAILURES = environment.number("SMSMANAGER_BREAKER_FAILURES", 5)
 # --- Watching it ---------------------------------------------------------------------------------
 
 # /readyz says no when beat was not seen for so long, or when a message has been due for so long, both in seconds.
-# Beat's sign goes through a worker, and workers that all send may keep it waiting for half a lease and a batch.
+# Beat's sign goes through a worker of the interactive lane. Where all of their processes send, it waits until one of
+# them ends: after a lease and a chunk with one gateway, after three and a half leases at the most with several.
 SMS_READY_BEAT_SECONDS = environment.number("SMSMANAGER_READY_BEAT_SECONDS", 120)
 SMS_READY_OLDEST_DUE_SECONDS = environment.number("SMSMANAGER_READY_OLDEST_DUE_SECONDS", 900)
 # Who has it may read /metrics; "": nobody.

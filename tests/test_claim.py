@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from compose import claims, dispatch
@@ -126,3 +126,16 @@ def test_without_the_lock_two_claimers_claim_the_same_messages(
     monkeypatch.setattr(claims, "_outside_no_window", read_together)
     first, second = claims_at_once(2, size=10)
     assert len(first) + len(second) == (20 if connection.vendor == "postgresql" else 10)
+
+
+def test_who_points_to_a_message_keeps_nobody_from_sending_it(fresh_database: FreshDatabase) -> None:
+    """An answer is stored with the books of its account in hand, and its key looked at when that commits: whoever
+    settles the message, and waits for the books, must not wait for that or be waited for. SQLite has no such locks."""
+    if connection.vendor != "postgresql":
+        return
+    with scripted_gateway():
+        message = factories.message(factories.account())
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM compose_message FOR KEY SHARE")
+            assert at_once([lambda: dispatch.dispatch_due(clock=at(NOON))]) == [1]
+    assert_message(message, State.ACCEPTED)

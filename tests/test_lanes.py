@@ -1,15 +1,17 @@
 """Lanes and queues: nobody waits behind many, no gateway waits for another, and nothing is forgotten in a queue."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from compose import claims, dispatch, lanes, nudges, queues
+from compose import breakers, claims, dispatch, lanes, nudges, queues
 from compose.clock import database_now
 from compose.gateways.base import NotSent, Outcome, Outgoing
 from compose.models import Message, Route
@@ -121,6 +123,61 @@ def test_no_gateway_waits_for_another(fresh_database: FreshDatabase, gateways: d
     assert_ledger_adds_up()
 
 
+def test_a_queue_that_fails_stops_no_other_and_its_task_waits_for_them(
+    fresh_database: FreshDatabase, gateways: dict[str, ScriptedGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that ended while its threads have a chunk in their hands could not be waited for by who stops a worker."""
+    account = factories.account()
+    Route.objects.create(gateway="other", region="BE")
+    factories.message(account)
+    factories.message(account, to="+32470123456")
+    failed = threading.Event()
+    claim_due = claims.claim_due
+
+    def some_fail(queue: Queue, **said: Any) -> Any:
+        if queue.gateway == "default":
+            failed.set()
+            raise RuntimeError("this queue cannot be served")
+        return claim_due(queue, **said)
+
+    def after_that(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
+        assert failed.wait(DEADLINE)
+        # Longer than the task needs to learn of the other one's end.
+        time.sleep(4 * lanes.LOOK_EVERY)
+        return take_all(chunk)
+
+    monkeypatch.setattr(claims, "claim_due", some_fail)
+    gateways["other"].script = after_that
+    with pytest.raises(RuntimeError, match="cannot be served"):
+        lanes.serve(bulk=False, clock=at(NOON))
+    assert [message.recipient for message in gateways["other"].sent] == ["+32470123456"]
+    assert set(Message.objects.values_list("gateway", "state")) == {("default", "scheduled"), ("other", "accepted")}
+
+
+def test_a_task_that_is_interrupted_ends_after_its_threads(
+    fresh_database: FreshDatabase, gateways: dict[str, ScriptedGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.message(factories.account())
+    asked = threading.Event()
+    waiting = queues.waiting
+
+    def interrupted(now: datetime, *, bulk: bool | None = None) -> list[Queue]:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        return waiting(now, bulk=bulk)
+
+    def slow(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
+        asked.set()
+        time.sleep(4 * lanes.LOOK_EVERY)
+        return take_all(chunk)
+
+    gateways["default"].script = slow
+    monkeypatch.setattr(queues, "waiting", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lanes.serve(bulk=False, clock=at(NOON))
+    assert set(Message.objects.values_list("state", flat=True)) == {"accepted"}
+
+
 def _served(*, bulk: bool) -> None:
     try:
         lanes.serve(bulk=bulk, clock=at(NOON))
@@ -167,6 +224,25 @@ def test_a_message_whose_route_has_changed_goes_to_the_other_queue_and_leaves(
     assert dispatch.dispatch_due(clock=at(NOON)) == 1
     assert len(gateways["other"].sent) == 1
     assert gateways["default"].sent == []
+
+
+def test_what_moves_and_what_ends_costs_the_same_number_of_queries_whatever_its_size(
+    account: Account, gateways: dict[str, ScriptedGateway]
+) -> None:
+    breakers.noted()
+
+    def cost(count: int, *, days: int) -> int:
+        submission = factories.submission(account, to=count)
+        submission.messages.update(gateway="other")
+        with CaptureQueriesContext(connection) as asked:
+            made, moved = claims.claim_due(Queue("other", bulk=False), clock=at(NOON + timedelta(days=days)))
+        assert (made, moved) == ([], count)
+        return len(asked)
+
+    # To the queue of the gateway that carries it now, and to its end where its validity is over.
+    assert cost(3, days=0) == cost(9, days=0)
+    assert cost(3, days=5) == cost(9, days=5)
+    assert sorted(set(Message.objects.values_list("state", flat=True))) == ["failed", "scheduled"]
 
 
 @pytest.mark.parametrize("queue", ["", "gone-from-the-settings", "zzz"])

@@ -59,6 +59,20 @@ def test_the_mark_goes_with_the_answer_and_a_forgotten_one_with_time_but_what_wa
     assert set(HandOver.objects.values_list("claim", flat=True)) == {asleep}
 
 
+@pytest.mark.django_db
+def test_the_mark_of_what_is_being_sent_stays_however_old_it_is() -> None:
+    """A sweeper may have that message's row locked in this moment, and read the mark in the next one."""
+    factories.message(factories.account())
+    with scripted_gateway():
+        [claim], _moved = claims.claim_due(clock=at(NOON))
+    assert marks.hand_over(claim.id, at=NOON)
+    marks.forget(before=NOON + timedelta(days=8))
+    assert marks.taken_back({claim.id}, at=NOON) == {claim.id: NOON}
+    Message.objects.update(state="unconfirmed")
+    marks.forget(before=NOON + timedelta(days=8))
+    assert not HandOver.objects.exists()
+
+
 def test_of_many_workers_and_sweepers_at_once_one_side_gets_each_claim(fresh_database: FreshDatabase) -> None:
     claimed = [uuid.uuid4() for _number in range(30)]
     handed: list[list[uuid.UUID]] = at_once(

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 from django.test import override_settings
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from compose.accents import composed
@@ -61,8 +61,11 @@ def test_a_text_is_in_the_alphabet_afterwards_unless_a_character_without_a_twin_
 
 
 @given(texts)
+@example("A\u00ad\u0308")
 def test_each_letter_and_each_character_without_a_twin_is_still_there(text: str) -> None:
-    stays = [c for c in unicodedata.normalize("NFC", text) if c.isalnum() and c in ALPHABET]
+    # A mark behind an invisible character falls to the letter before that when it goes: that is another letter then.
+    seen = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    stays = [c for c in unicodedata.normalize("NFC", seen) if c.isalnum() and c in ALPHABET]
     after = iter(replaced(text))
     assert all(any(c == found for found in after) for c in stays)
 

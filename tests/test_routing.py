@@ -1,5 +1,6 @@
 """Which gateways carry a message, and in which order they are asked."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests import factories
 from tests.factories import NOON, assert_message, at
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateways
 from tests.pages import is_a_sentence
+from tests.threads import at_once
 
 State = Message.State
 FRENCH = {"region": "FR", "kind": "alphanumeric", "message_class": "standard", "commercial": False}
@@ -216,3 +218,22 @@ def test_a_gateway_that_cannot_be_made_keeps_its_messages_waiting_and_nobody_els
         ("BE", "scheduled", "bad_configuration"),
         ("FR", "accepted", ""),
     ]
+
+
+class SlowToMake(ScriptedGateway):
+    def __init__(self) -> None:
+        time.sleep(0.2)
+        super().__init__()
+
+
+def test_of_threads_that_ask_for_a_gateway_at_once_one_makes_it() -> None:
+    """A second one would have a connection of its own to the provider, and nobody would ask it what it heard."""
+    configured = {"default": {"BACKEND": f"{__name__}.SlowToMake"}}
+    with override_settings(SMS_GATEWAYS=configured):
+        routing.gateway.cache_clear()
+        try:
+            made = at_once([lambda: routing.gateway("default")] * 4)
+        finally:
+            routing.gateway.cache_clear()
+    assert all(isinstance(one, SlowToMake) for one in made)
+    assert len(set(map(id, made))) == 1

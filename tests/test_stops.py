@@ -1,6 +1,6 @@
 """STOP: whose lists a received message puts its writer on, why, and what else comes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +9,8 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from compose import dispatch, optouts
-from compose.gateways.base import Received, Rejected
+from compose import dispatch, doubts, optouts
+from compose.gateways.base import OutcomeUnknown, Received, Rejected
 from compose.models import GatewayEvent, Message, OptOut
 from compose.services import cancel, store_events
 from credits.models import Account
@@ -21,7 +21,7 @@ from senders.models import Sender
 from tests import factories
 from tests.events import LATER, PHONE, about, answer, arrive, sent
 from tests.factories import NOON, at
-from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
+from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway
 from tests.pages import Element, browser_of, read
 
 CLAUSE = "36111"
@@ -204,6 +204,21 @@ def test_what_did_not_reach_the_phone_is_not_answered_there(account: Account, ga
     assert states == ["scheduled", "cancelled", "failed"]
     arrive(answer("STOP", to=CLAUSE))
     assert not OptOut.objects.exists()
+
+
+@pytest.mark.parametrize("choice", [doubts.send_again, doubts.give_up])
+def test_what_may_have_reached_the_phone_is_answered_there_whatever_a_person_said_of_it(
+    account: Account, gateway: ScriptedGateway, choice: Callable[..., doubts.Decided]
+) -> None:
+    """Above all one that is about to leave again: it would go to somebody who has asked for no more."""
+    gateway.script = raising(OutcomeUnknown("the line broke"))
+    message = factories.message(account, commercial=True)
+    dispatch.dispatch_due(clock=at(NOON))
+    assert choice([message.pk], by=factories.owner(account), now=NOON).changed == 1
+    arrive(answer("STOP", to=CLAUSE))
+    assert listed(account) == {PHONE}
+    dispatch.dispatch_due(clock=at(LATER))
+    assert len(gateway.sent) == 1
 
 
 def test_a_text_to_the_number_of_the_clause_that_is_no_stop_changes_no_list(account: Account) -> None:

@@ -7,7 +7,24 @@ import platform
 
 import django
 
-NAMES = ("segments", "numbers", "pages", "keys", "paste", "ledger", "kannel", "doors", "smpp", "inbox", "dispatch")
+NAMES = (
+    "segments",
+    "numbers",
+    "pages",
+    "keys",
+    "paste",
+    "ledger",
+    "kannel",
+    "doors",
+    "smpp",
+    "inbox",
+    "dispatch",
+    "submission",
+    "lanes",
+    "minute",
+    "embedded",
+    "memory",
+)
 
 
 def main() -> None:

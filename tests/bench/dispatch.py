@@ -21,7 +21,7 @@ import django
 
 BATCH = 1000
 # Messages of a part of a turn, of the whole way in a turn, and of the way of one message at a time.
-MESSAGES = int(os.environ.get("BENCH_DISPATCH_MESSAGES", "5000"))
+MESSAGES = int(os.environ.get("BENCH_DISPATCH_MESSAGES", "8000"))
 WHOLE = int(os.environ.get("BENCH_DISPATCH_WHOLE", "20000"))
 ALONE = 50
 TURNS = int(os.environ.get("BENCH_DISPATCH_TURNS", "5"))
@@ -43,8 +43,8 @@ RATIOS = [
 ]
 ROWS = """
 INSERT INTO bench_message (submission_id, account_id, recipient, region, rate, price, state, reason, send_at,
-    postponed_by, valid_until, due_at, attempts, gateway, passed_over, gateway_ref, originator)
-SELECT 1, 1, recipient, 'FR', 1000, 1000, 'scheduled', '', now(), '', now(), now(), 0, '', '', '', ''
+    postponed_by, valid_until, bulk, due_at, attempts, gateway, passed_over, gateway_ref, originator)
+SELECT 1, 1, recipient, 'FR', 1000, 1000, 'scheduled', '', now(), '', now(), true, now(), 0, 'default', '', '', ''
 FROM unnest(%s::text[]) AS recipient
 """
 
@@ -188,10 +188,10 @@ class _Bench:
         """A worker, in a process of its own: until nothing is due."""
         from django.db import connection
 
-        from compose import claims, dispatch
+        from compose import dispatch
         from tests.gateways_for_tests import scripted_gateway
 
-        claims.claim_due = partial(claims.claim_due, size=size)
+        vars(dispatch)["BATCH"] = size
         connection.ensure_connection()
         with scripted_gateway(batch_size=size) as gateway:
             start.wait()

@@ -1,6 +1,7 @@
-"""The three programs of the SMPP bench, each a process of its own: an SMSC, a bare client, and the gateway.
+"""The programs of the SMPP bench, each a process of its own: two SMSCs, a bare client, and the gateway.
 
     python -m tests.bench.smpp_ends smsc SECONDS             prints its port; answers each submission after SECONDS
+    python -m tests.bench.smpp_ends counting                 the same at once; knows what it took (`taken`, `forget`)
     python -m tests.bench.smpp_ends bare PORT WINDOW         reads how many to send, line by line, and prints how long
     python -m tests.bench.smpp_ends ours PORT WINDOW CHUNK   the same, by `SmppGateway.send` of such chunks
 
@@ -9,11 +10,13 @@ than they need.
 """
 
 import asyncio
+import hashlib
 import itertools
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 HEADER = struct.Struct(">IIII")
 ANSWER = 0x80000000
@@ -45,14 +48,32 @@ class Smsc(asyncio.Protocol):
             length, command, _status, sequence = HEADER.unpack_from(buffer, at)
             if len(buffer) - at < length:
                 break
+            if command == SUBMIT_SM:
+                self.took(buffer[at + 16 : at + length])
+                body = b"%d\0" % next(self.numbers)
+            else:
+                body = b"smsc\0"
             at += length
-            body = b"%d\0" % next(self.numbers) if command == SUBMIT_SM else b"smsc\0"
             answers.append(HEADER.pack(16 + len(body), command | ANSWER, 0, sequence) + body)
         self.rest = buffer[at:]
+        if not answers:
+            return
         if self.delay:
             asyncio.get_running_loop().call_later(self.delay, self.transport.write, b"".join(answers))
         else:
             self.transport.write(b"".join(answers))
+
+    def took(self, body: bytes) -> None:
+        """A submission with this body was taken."""
+
+
+class Counting(Smsc):
+    """Keeps the body of each submission that it took, from whatever connection."""
+
+    bodies: ClassVar[list[bytes]] = []
+
+    def took(self, body: bytes) -> None:
+        self.bodies.append(body)
 
 
 class Bare(asyncio.Protocol):
@@ -120,6 +141,31 @@ async def smsc(delay: float) -> None:
     await server.serve_forever()
 
 
+async def counting() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Counting(0.0), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+
+    def asked() -> None:
+        if sys.stdin.readline().strip() == "taken":
+            # service_type, then the sender with its type, then the recipient with its type (SMPP 3.4, 4.4.1).
+            numbers = {
+                body.split(b"\0", 1)[1][2:].split(b"\0", 1)[1][2:].split(b"\0", 1)[0] for body in Counting.bodies
+            }
+            print(len(Counting.bodies), len(numbers), digest(number.decode() for number in numbers), flush=True)
+        else:
+            Counting.bodies.clear()
+            print("forgotten", flush=True)
+
+    loop.add_reader(sys.stdin, asked)
+    await server.serve_forever()
+
+
+def digest(numbers: Iterable[str]) -> str:
+    """These numbers, each without its plus sign, in few characters."""
+    return hashlib.sha256("\n".join(sorted(numbers)).encode()).hexdigest()
+
+
 async def bare(port: int, window: int) -> None:
     loop = asyncio.get_running_loop()
     _transport, client = await loop.create_connection(lambda: Bare(window), "127.0.0.1", port)
@@ -174,6 +220,7 @@ def ours(port: int, window: int, chunk: int) -> None:
 
 PROGRAMS: dict[str, Callable[[list[str]], object]] = {
     "smsc": lambda given: asyncio.run(smsc(float(given[0]))),
+    "counting": lambda given: asyncio.run(counting()),
     "bare": lambda given: asyncio.run(bare(int(given[0]), int(given[1]))),
     "ours": lambda given: ours(int(given[0]), int(given[1]), int(given[2])),
 }

@@ -12,7 +12,7 @@ from tests.chaos.run import run
 from tests.tooling import postgres, tools
 
 LIMIT = 40 * 60  # seconds
-# So many messages are told to wait. Later ones would wait for long: a claim that a crash ended counts as an attempt.
+# So many messages are told to wait, the first ones, so that their next attempts are within the run.
 THROTTLES = 50
 
 

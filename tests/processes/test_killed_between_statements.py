@@ -262,7 +262,9 @@ def test_killed_while_a_report_gives_back_the_price_it_is_given_back_once(house:
 def test_killed_while_sweeping_the_next_sweep_ends_it(house: House) -> None:
     def begin(number: int) -> bool:
         factories.submission(house.account, to=TO, now=house.now)
-        # Claimed and marked, or given up by everybody: both are the sweeper's.
+        marked = uuid.uuid4()
+        HandOver.objects.create(claim=marked, at=house.now)
+        # Claimed, also handed over, also by a worker of the version before the marks, given up by everybody.
         Message.objects.filter(state=Message.State.SCHEDULED).update(
             state="sending",
             claim=uuid.uuid4(),
@@ -272,13 +274,17 @@ def test_killed_while_sweeping_the_next_sweep_ends_it(house: House) -> None:
             attempts=1,
         )
         last = Submission.objects.latest("pk").messages.order_by("pk")
-        last.filter(pk__gt=last[0].pk).update(handed_over_at=house.now)
-        last.filter(pk__gt=last[1].pk).update(state="unconfirmed", valid_until=house.now - timedelta(days=8))
+        last.filter(pk=last[1].pk).update(claim=marked)
+        last.filter(pk__gt=last[1].pk).update(claim=uuid.uuid4(), handed_over_at=house.now)
+        last.filter(pk__gt=last[2].pk).update(state="unconfirmed", valid_until=house.now - timedelta(days=8))
         return house.dies("sweep", number)
 
     def after(_killed: bool) -> None:
         assert_ledger_adds_up()
         house.live_on()
         assert house.unsound() == []
+        # What may have left is not handed over by anybody.
+        ends = Submission.objects.latest("pk").messages.order_by("pk").values_list("state", flat=True)
+        assert list(ends) == ["accepted", "expired", "expired", "expired"]
 
     assert house.every_point(begin, after) > 6
