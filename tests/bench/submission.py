@@ -142,7 +142,7 @@ class _Bench:
         from tests.bench.alone import LATER, send_one
 
         now = timezone.now()
-        draft = factories.draft(self.account, to=many, by=self.sender, deferred_to=now + LATER - timedelta(minutes=1))
+        draft = factories.draft(self.account, to=many, by=self.sender, deferred_to=now + LATER - timedelta(seconds=1))
         submission, _new = submit(draft, now=now)
         waiting = Message.objects.filter(submission=submission).exclude(state=Message.State.ACCEPTED)
         begun = time.perf_counter()
