@@ -67,9 +67,9 @@ BODIES: dict[str, Promise] = {
 
 
 class Breakers:
-    """The gateways as they are for one claim: one query when it begins, and one for each that may be tried.
+    """The gateways as they are for one claim: one query when it begins, and two for each that may be tried.
 
-    The first claim of an installation gives each gateway its row.
+    Make it in the claim's transaction. The first claim of an installation gives each gateway its row.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -130,12 +130,17 @@ class Breakers:
     def _try(self, name: str) -> bool:
         """Whether this claim is the one that tries the gateway. Of several at once the condition lets one through.
 
+        A row that another one has locked is not waited for: two claims that met two gateways in another order would
+        wait in a circle. Most likely that one tries it; if it gives the try back, the messages here come again soon.
         A probe whose worker died is over when its lease is, and then another one may try.
         """
         lease = self.now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
         over = Q(try_at__lte=self.now) | Q(try_at__gt=self._longest())
-        due = GatewayState.objects.filter(over, name=name, paused_at=None).exclude(state=State.CLOSED)
-        return due.update(state=State.HALF_OPEN, try_at=lease) == 1
+        free = GatewayState.objects.select_for_update(skip_locked=True, no_key=True).order_by()
+        due = list(free.filter(over, name=name, paused_at=None).exclude(state=State.CLOSED))
+        return (
+            GatewayState.objects.filter(pk__in=[one.pk for one in due]).update(state=State.HALF_OPEN, try_at=lease) == 1
+        )
 
 
 def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> bool:

@@ -6,6 +6,7 @@ moments. These have what dispatch needs; anything else is loaded when it is aske
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -38,6 +39,10 @@ class _Epoch(Func):
     template = "EXTRACT(EPOCH FROM %(expressions)s)::float8"
     output_field = FloatField()
 
+    def get_db_converters(self, connection: Any) -> list[Any]:
+        """None: the driver gives a float already, and to make one of it again is a call for each row."""
+        return []
+
 
 def read(rows: QuerySet[Message]) -> list[Message]:
     """The messages of this query, which may lock them, with their submissions and senders. Two queries."""
@@ -45,7 +50,8 @@ def read(rows: QuerySet[Message]) -> list[Message]:
     if connection.vendor == "postgresql":
         rows = rows.annotate(**{f"{name}_epoch": _Epoch(F(name)) for name in _MOMENTS})
         found = list(rows.values_list(*_PLAIN, *(f"{name}_epoch" for name in _MOMENTS)))
-        moment = _of_epoch
+        # Messages of a submission leave at one moment, so there are few of them.
+        moment = cache(_of_epoch)
     else:
         found = list(rows.values_list(*_PLAIN, *_MOMENTS))
         moment = _as_it_is
@@ -60,14 +66,15 @@ def _made(
     values: tuple[Any, ...], submissions: Mapping[int, Submission], moment: Callable[[Any], datetime], alias: str
 ) -> Message:
     row = Message.__new__(Message)
-    *_plain, due_at, valid_until = values
-    row.__dict__.update(zip(_PLAIN, values, strict=False))
+    *plain, due_at, valid_until = values
+    kept = row.__dict__
+    kept.update(zip(_PLAIN, plain, strict=True))
+    kept["due_at"], kept["valid_until"] = moment(due_at), moment(valid_until)
     # What is due has not been handed over (the constraint `message_scheduled_is_free`).
-    row.__dict__.update(due_at=moment(due_at), valid_until=moment(valid_until), handed_over_at=None)
-    state = ModelState()
+    kept["handed_over_at"] = None
+    kept["_state"] = state = ModelState()
     state.db, state.adding = alias, False
-    state.fields_cache = {"submission": submissions[values[1]]}
-    row.__dict__["_state"] = state
+    state.fields_cache = {"submission": submissions[kept["submission_id"]]}
     return row
 
 

@@ -9,7 +9,7 @@ messages, the ledger's books, virtual numbers, short numbers, states of gateways
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,11 +21,12 @@ from django.utils import timezone
 from compose import claimed, failover, pacing, queues, routing
 from compose.breakers import Breakers
 from compose.changing import change_each, note_each
-from compose.models import Message, OptOut, due_before
+from compose.models import Message, OptOut, Submission, due_before
 from compose.originators import WAIT_FOR_NUMBER, Originators, virtual_numbers
 from compose.queues import Queue
 from compose.settlement import Ending, end_holds
 from compose.terms import departure_of
+from senders.models import VirtualNumber
 
 State = Message.State
 Clock = Callable[[], datetime]
@@ -75,30 +76,44 @@ def claim_due(queue: Queue | None = None, *, clock: Clock = timezone.now, size: 
         return [], 0
     found = len(rows)
     rows = _not_paused(rows, now)
-    routes = routing.routes()
     virtual = virtual_numbers(rows)
-    carriers = {
-        row.pk: routes.candidates(
-            routing.wanted_by(row, gateway=number.gateway if (number := virtual.get(row.pk)) else "")
-        )
-        for row in rows
-    }
-    uncarried = {row.pk: "unsupported" for row in rows if not failover.left(row, carriers[row.pk])}
-    over = {row.pk: "validity_over" for row in rows if row.valid_until <= now}
+    carriers = _carriers(rows, virtual)
+    uncarried = {row.id: "unsupported" for row in rows if not failover.left(row, carriers[row.id])}
+    over = {row.id: "validity_over" for row in rows if row.valid_until <= now}
     gone = dict.fromkeys(_opted_out(rows), "opted_out")
-    taken_away = {pk: "number_gone" for pk, number in virtual.items() if number is None}
+    lost = {submission for submission, number in virtual.items() if number is None}
+    taken_away = {row.id: "number_gone" for row in rows if row.submission_id in lost}
     ended = uncarried | taken_away | gone | over
-    endings = [Ending(row, State.FAILED, ended[row.pk]) for row in rows if row.pk in ended]
+    endings = [Ending(row, State.FAILED, ended[row.id]) for row in rows if row.id in ended]
     end_holds(endings, key=f"over:{uuid.uuid4()}", now=now)
-    ready = _outside_no_window([row for row in rows if row.pk not in ended], now)
+    ready = _outside_no_window([row for row in rows if row.id not in ended], now)
     originators, breakers = Originators(ready, virtual, now), Breakers(now)
-    carriers = {row.pk: originators.served(row, carriers[row.pk]) for row in ready}
+    carriers = {row.id: originators.served(row, carriers[row.id]) for row in ready}
     ready = _with_a_way(ready, queue.gateway, carriers, breakers, originators)
     made = _chunks(ready, queue.gateway, carriers, now)
     breakers.used([queue.gateway] if made else [])
     change_each(ready, ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"])
     note_each(ready, at=now)
     return made, found - len(ready)
+
+
+def _carriers(rows: list[Message], virtual: Mapping[int, VirtualNumber | None]) -> dict[int, tuple[str, ...]]:
+    """The gateways that carry each message (by its key), in their order; the same for all of a submission and region.
+
+    `virtual` has the virtual numbers of the submissions that have one. The queries are those of `routing.routes`.
+    """
+    routes = routing.routes()
+    alike: dict[tuple[int, str], tuple[str, ...]] = {}
+    for row in {(row.submission_id, row.region): row for row in rows}.values():
+        number = virtual.get(row.submission_id)
+        wanted = routing.wanted_by(row, gateway=number.gateway if number else "")
+        alike[row.submission_id, row.region] = routes.candidates(wanted)
+    return {row.id: alike[row.submission_id, row.region] for row in rows}
+
+
+def _submissions(rows: Iterable[Message]) -> list[Submission]:
+    """Those of the messages, each once."""
+    return [row.submission for row in {row.submission_id: row for row in rows}.values()]
 
 
 def _chunks(ready: list[Message], gateway: str, carriers: Mapping[int, Sequence[str]], now: datetime) -> list[Claim]:
@@ -124,11 +139,14 @@ def _not_paused(rows: list[Message], now: datetime) -> list[Message]:
     A pause takes the moment from what waits, so only what was on its way then and came back is met here. It is looked
     at again, rather than left to the person who resumes: that may be happening in this very instant.
     """
-    paused = [row for row in rows if row.submission.paused_at is not None]
+    still = {one.pk for one in _submissions(rows) if one.paused_at is not None}
+    if not still:
+        return rows
+    paused = [row for row in rows if row.submission_id in still]
     for row in paused:
         row.due_at = now + WHILE_PAUSED
     change_each(paused, ["due_at"])
-    return [row for row in rows if row.submission.paused_at is None]
+    return [row for row in rows if row.submission_id not in still]
 
 
 def _with_a_way(
@@ -145,11 +163,13 @@ def _with_a_way(
     """
     ready, waiting = [], []
     for row in rows:
-        left = failover.left(row, carriers[row.pk])
+        left = failover.left(row, carriers[row.id])
         late = originators.waits(row)
         there = {} if late else {name: found for name in left if (found := originators.at(row, name)) is not None}
-        in_order = sorted(there, key=lambda name: not originators.kept(row, there[name]))
-        chosen = next((name for name in in_order if breakers.take(name)), None)
+        in_order: Iterable[str] = there
+        if len(there) > 1:
+            in_order = sorted(there, key=lambda name: not originators.kept(row, there[name]))
+        chosen = next(filter(breakers.take, in_order), None)
         if chosen is not None:
             row.gateway = chosen
             if chosen == here:
@@ -175,23 +195,25 @@ def _with_a_way(
 
 def _opted_out(rows: list[Message]) -> set[int]:
     """The keys of the commercial messages whose recipient is on the STOP list of their account. One query."""
-    commercial = [row for row in rows if row.submission.commercial]
-    if not commercial:
+    which = {one.pk for one in _submissions(rows) if one.commercial}
+    if not which:
         return set()
+    commercial = [row for row in rows if row.submission_id in which]
     listed = OptOut.objects.filter(
         account_id__in={row.account_id for row in commercial},
         number__in={row.recipient for row in commercial},
         removed_at=None,
     )
     pairs = set(listed.order_by().values_list("account_id", "number"))
-    return {row.pk for row in commercial if (row.account_id, row.recipient) in pairs}
+    return {row.id for row in commercial if (row.account_id, row.recipient) in pairs}
 
 
 def _outside_no_window(rows: list[Message], now: datetime) -> list[Message]:
     """The messages that may leave now; commercial ones whose window is closed are moved to its opening."""
+    commercial = {one.pk for one in _submissions(rows) if one.commercial}
     ready, moved = [], []
     for row in rows:
-        if not row.submission.commercial:
+        if row.submission_id not in commercial:
             ready.append(row)
             continue
         departure = departure_of(

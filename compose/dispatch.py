@@ -16,10 +16,11 @@ in doubt is a chunk, never a batch, and nothing leaves twice:
     dies before the claim is committed         nothing happened
     dies before the mark is committed          back to the queue, certainly not sent
     dies before the answers are committed      unconfirmed: sent or not, nobody here knows
-    dies after that                            nothing is left to do
+    dies after that                            nothing is left to do of this chunk; the next ones have no mark
 
-An exception that ends the task is such a death. What gives the rest of a batch back and what the sweeper does are one
-transaction each: done, or left to the next sweep.
+An exception that ends the task is such a death. If the chunk was the probe of a gateway that rests, the next probe
+comes after the lease, too (`compose.breakers`). What was taken of a gateway's pace is not given back. What gives the
+rest of a batch back and what the sweeper does are one transaction each: done, or left to the next sweep.
 """
 
 import logging
@@ -40,6 +41,7 @@ from compose import (
     failover,
     marks,
     outcomes,
+    outgoing,
     pacing,
     queues,
     routing,
@@ -56,7 +58,6 @@ from compose.gateways.base import (
     NotSent,
     Outcome,
     OutcomeUnknown,
-    Outgoing,
     Unsupported,
 )
 from compose.models import Message
@@ -149,7 +150,7 @@ def _give_back(left: Sequence[Claim], reason: str, clock: Clock) -> None:
     """The rest of the batch was not handed over, so it loses no attempt; it goes another way, or later."""
     now = clock()
     mine = Message.objects.select_for_update(no_key=True).filter(
-        pk__any=[row.pk for claim in left for row in claim.messages],
+        pk__any=[row.id for claim in left for row in claim.messages],
         claim__in=[claim.id for claim in left],
         state=State.SENDING,
     )
@@ -167,21 +168,24 @@ def _hand_over(claim: Claim, gateway: Gateway, clock: Clock) -> bool:
     # What the sweeper took back because the lease ended is no longer ours to send.
     if not marks.hand_over(claim.id, at=now):
         return False
-    said = outcomes.of(claim.gateway, gateway, [_outgoing(row, now) for row in claim.messages])
+    said = outcomes.of(claim.gateway, gateway, outgoing.of(claim.messages, at=now))
     return _settle_surely(claim, now, said, clock)
 
 
 def _settle_surely(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], clock: Clock) -> bool:
     """Settle, and again when the database is busy or was away: only here is it known what the gateway said.
 
-    Raises OperationalError after SETTLE_PAUSES; then the messages become unconfirmed when their lease ends.
+    When it went away during the commit, the mark says whether that was done: it goes with it. Raises OperationalError
+    after SETTLE_PAUSES; then the messages become unconfirmed when their lease ends.
     """
-    for tries_left, pause in zip(reversed(range(len(SETTLE_PAUSES))), SETTLE_PAUSES, strict=True):
+    for number, pause in enumerate(SETTLE_PAUSES):
         time.sleep(pause)
         try:
+            if number and marks.is_settled(claim.id):
+                return False
             return _settle(claim, handed_over_at, answers, clock)
         except OperationalError as error:
-            if not tries_left:
+            if number == len(SETTLE_PAUSES) - 1:
                 raise
             log.warning("The answers of the gateway could not be kept yet (%s); trying again", error)
             if not connection.in_atomic_block:
@@ -189,31 +193,16 @@ def _settle_surely(claim: Claim, handed_over_at: datetime, answers: Sequence[Out
     return False
 
 
-def _outgoing(row: Message, now: datetime) -> Outgoing:
-    submission = row.submission
-    return Outgoing(
-        id=str(row.pk),
-        recipient=row.recipient,
-        originator=row.originator,
-        sender_kind=submission.sender.kind,
-        text=submission.text,
-        message_class=submission.message_class,
-        commercial=submission.commercial,
-        # It was valid when it was claimed; some interfaces take nothing below a second.
-        validity=max(1, int((row.valid_until - now).total_seconds())),
-    )
-
-
 @transaction.atomic
 def _settle(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], clock: Clock) -> bool:
     """Write what the gateway said of the chunk; whether it rests now."""
     now = clock()
-    said = {row.pk: outcome for row, outcome in zip(claim.messages, answers, strict=True)}
+    said = {row.id: outcome for row, outcome in zip(claim.messages, answers, strict=True)}
     # A lease that ended while the gateway was slow made them unconfirmed: the answer resolves that too.
     mine = Message.objects.select_for_update(no_key=True).filter(
         pk__any=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED]
     )
-    claimed, rows = {row.pk: row for row in claim.messages}, []
+    claimed, rows = {row.id: row for row in claim.messages}, []
     # What the sweeper, or a try to settle that was rolled back, may have changed in the table or in memory.
     for pk, state, reference, passed_over in mine.order_by("pk").values_list(
         "pk", "state", "gateway_ref", "passed_over"
@@ -224,11 +213,11 @@ def _settle(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], 
         rows.append(row)
     endings, returning, doubtful = [], [], []
     for row in rows:
-        outcome = said[row.pk]
+        outcome = said[row.id]
         if isinstance(outcome, Accepted):
             endings.append(Ending(row, State.ACCEPTED, reference=outcome.reference))
         elif isinstance(outcome, NotSent | Unsupported):
-            if why := failover.go_on(row, outcome, claim.candidates[row.pk], now):
+            if why := failover.go_on(row, outcome, claim.candidates[row.id], now):
                 endings.append(Ending(row, State.FAILED, why, _detail(claim, outcome)))
             else:
                 returning.append((row, outcome))
@@ -250,7 +239,7 @@ def _settle(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], 
     unheard = Counter(outcome.code for outcome in answers if isinstance(outcome, GatewayError) and outcome.code)
     if unheard:
         vendor_codes.seen(claim.gateway, where="answer", codes=unheard, now=now)
-    tallies.settled(claim.gateway, [(said[row.pk], row.handed_over_at) for row in rows], now=now)
+    tallies.settled(claim.gateway, [(said[row.id], row.handed_over_at) for row in rows], now=now)
     marks.settled(claim.id)
     return rests
 

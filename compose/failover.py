@@ -25,6 +25,8 @@ _REFUSES, _UNTIL = "!", "@"
 
 def left(row: Message, candidates: Sequence[str]) -> list[str]:
     """Those of `candidates` that have not been tried in this round; all that carry it when each of them has."""
+    if not row.passed_over:
+        return list(candidates)
     refusing, tried = _read(row)
     carrying = [name for name in candidates if name not in refusing]
     return [name for name in carrying if name not in tried] or carrying

@@ -32,6 +32,11 @@ def hand_over(claim: uuid.UUID, *, at: datetime) -> bool:
         return bool(cursor.rowcount == 1)
 
 
+def is_settled(claim: uuid.UUID) -> bool:
+    """Whether the answers for this claim, which was handed over, have been kept."""
+    return not HandOver.objects.filter(claim=claim, taken_back=False).exists()
+
+
 def settled(claim: uuid.UUID) -> None:
     """The answers are kept in the running transaction: the mark has done its work."""
     HandOver.objects.filter(claim=claim, taken_back=False).delete()

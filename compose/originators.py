@@ -22,13 +22,14 @@ WAIT_FOR_DAY = timedelta(hours=1)
 
 
 def virtual_numbers(rows: Collection[Message]) -> dict[int, VirtualNumber | None]:
-    """For each message (by its key) whose sender is a virtual number: the number, None when it is not the account's.
+    """For each submission (by its key) whose sender is a virtual number: the number, None when it is not the account's.
 
     One query; none where there is no such sender.
     """
-    asked = [row for row in rows if row.submission.sender.kind == Sender.Kind.VIRTUAL]
+    each = {row.submission_id: row for row in rows}.values()
+    asked = [row for row in each if row.submission.sender.kind == Sender.Kind.VIRTUAL]
     found = queries.virtual_numbers({row.submission.sender.value for row in asked})
-    return {row.pk: _owned(found.get(row.submission.sender.value), row.account_id) for row in asked}
+    return {row.submission_id: _owned(found.get(row.submission.sender.value), row.account_id) for row in asked}
 
 
 class Originators:
@@ -41,13 +42,17 @@ class Originators:
         self._now = now
         self._today = timezone.localdate(now)
         self._until = now + timedelta(hours=settings.SMS_REPLY_WINDOW_HOURS)
-        mine = {row.pk: number for row in rows if (number := virtual.get(row.pk)) is not None}
+        each = {row.submission_id: row for row in rows}
+        senders = {key: row.submission.sender for key, row in each.items()}
+        mine = {key: number for key in senders if (number := virtual.get(key)) is not None}
         limited = {number.pk for number in mine.values() if number.capacity is not None}
         # Read again with the lock: another claim may have counted since.
         locked = {number.pk: number for number in queries.locked_virtual_numbers(limited)}
-        self._virtual = {pk: locked.get(number.pk, number) for pk, number in mine.items()}
+        self._virtual = {key: locked.get(number.pk, number) for key, number in mine.items()}
+        # Of each submission whose messages are all from the same: what that is.
+        self._fixed = {key: sender.value for key, sender in senders.items() if not sender.is_pool}
         self._counted: dict[int, VirtualNumber] = {}
-        pooled = [row for row in rows if row.submission.sender.is_pool]
+        pooled = [row for row in rows if row.submission_id not in self._fixed]
         self._pool = (
             Pool(
                 recipients={row.recipient for row in pooled},
@@ -60,14 +65,14 @@ class Originators:
 
     def served(self, row: Message, gateways: Sequence[str]) -> tuple[str, ...]:
         """Those of the gateways for which there is a number at all, free or not."""
-        if self._pool is None or not row.submission.sender.is_pool:
+        if self._pool is None or row.submission_id in self._fixed:
             return tuple(gateways)
         commercial = row.submission.commercial
         return tuple(name for name in gateways if self._pool.serves(commercial=commercial, gateway=name))
 
     def waits(self, row: Message) -> tuple[datetime, str] | None:
         """Until when the message waits for its own number, and the reason (compose/reasons.py); None: it need not."""
-        number = self._virtual.get(row.pk)
+        number = self._virtual.get(row.submission_id)
         if number is None:
             return None
         if not number.enabled:
@@ -78,8 +83,9 @@ class Originators:
 
     def at(self, row: Message, gateway: str) -> ShortNumber | str | None:
         """What the message would leave from by this gateway; None when no number is free there."""
-        if self._pool is None or not row.submission.sender.is_pool:
-            return row.submission.sender.value
+        fixed = self._fixed.get(row.submission_id)
+        if fixed is not None or self._pool is None:
+            return fixed
         return self._pool.find(
             account_id=row.account_id,
             recipient=row.recipient,
@@ -95,7 +101,7 @@ class Originators:
 
     def take(self, row: Message, found: ShortNumber | str) -> None:
         """The message leaves from what `at` found."""
-        number = self._virtual.get(row.pk)
+        number = self._virtual.get(row.submission_id)
         if number is not None and number.capacity is not None and not self._counts_already(row, number):
             number.sent_on, number.sent = self._today, self._sent(number) + 1
             self._counted[number.pk] = number

@@ -44,7 +44,9 @@ def of(name: str, gateway: Gateway, chunk: Sequence[Outgoing]) -> list[Outcome]:
 
 def _kept(said: Any, hidden: Sequence[str]) -> Outcome:
     if isinstance(said, Accepted):
-        return Accepted(reference(said.reference))
+        kept = reference(said.reference)
+        # A class of somebody else's may say something else when it is asked again.
+        return said if type(said) is Accepted and kept is said.reference else Accepted(kept)
     if not isinstance(said, GatewayError):
         log.error("The gateway gave a %s for a message, which is no outcome", type(said).__name__)
         return OutcomeUnknown("the gateway gave no outcome for the message")

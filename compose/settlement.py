@@ -5,9 +5,8 @@ its hold, set once (the constraint `message_hold_ends_with_its_state` refuses an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from compose.changing import change_each, note_each
 from compose.models import Message, is_final, may_move
@@ -21,8 +20,7 @@ State = Message.State
 PAID = {State.ACCEPTED, State.DELIVERED, State.UNDELIVERED}
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """A held message (its row locked) and the state in which its hold ends."""
 
     message: Message
@@ -47,7 +45,8 @@ def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
             raise ValueError(f"no move from {before} to {after}")
     groups: dict[tuple[int, int, bool], list[Ending]] = {}
     for ending in endings:
-        groups.setdefault((ending.message.account_id, ending.message.submission_id, ending.captured), []).append(ending)
+        row = ending.message
+        groups.setdefault((row.account_id, row.submission_id, ending.captured), []).append(ending)
     # The books of an account are locked from their line to the commit, and others of the account wait for them: so the
     # line comes last, under an id reserved before. Not where some credits are given back: lines that change what is
     # available must have the order in which they count, or a statement's balances would not agree.
@@ -59,12 +58,14 @@ def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
     ended_by = dict(zip(groups, pks, strict=True))
     final_at = {state: now if is_final(state) else None for state in {ending.state for ending in endings}}
     for group, members in groups.items():
+        line = ended_by[group]
         for ending in members:
             row = ending.message
             row.state, row.reason = ending.state, ending.reason
-            row.hold_ended_by_id = ended_by[group]
+            row.hold_ended_by_id = line
             row.leased_until = None
-            row.gateway_ref = ending.reference or row.gateway_ref
+            if ending.reference:
+                row.gateway_ref = ending.reference
             row.final_at = final_at[ending.state]
     rows = [ending.message for ending in endings]
     changed = ["state", "reason", "hold_ended_by", "leased_until", "handed_over_at", "gateway_ref", "final_at"]
@@ -87,7 +88,7 @@ def _posted(movements: Sequence[ledger.Movement]) -> list[Transfer]:
 def _movement(group: tuple[int, int, bool], members: list[Ending], key: str, pk: int | None) -> ledger.Movement:
     account, submission, captured = group
     # The first message makes the key unique among the chunks of one claim.
-    name = f"{key}:{submission}:{members[0].message.pk}:{'capture' if captured else 'release'}"
+    name = f"{key}:{submission}:{members[0].message.id}:{'capture' if captured else 'release'}"
     make = ledger.capture if captured else ledger.release
     return make(
         account,

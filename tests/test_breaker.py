@@ -261,7 +261,8 @@ def tries_at_once(count: int) -> list[Any]:
     def try_it() -> bool:
         breaker = Breakers(seconds(30))
         all_have_read.wait(DEADLINE)
-        return breaker.take("default")
+        with transaction.atomic():
+            return breaker.take("default")
 
     return at_once([try_it] * count)
 
@@ -291,6 +292,34 @@ def test_several_workers_hand_one_message_to_a_gateway_that_is_tried(fresh_datab
     assert sorted(claimed) == [0, 0, 0, 1]
     assert len(gateway.sent) == 1
     assert state().state == State.CLOSED
+
+
+def test_claims_that_try_two_gateways_in_another_order_do_not_wait_for_each_other(
+    fresh_database: FreshDatabase,
+) -> None:
+    first_is_tried = threading.Barrier(2)
+
+    def tries(*names: str) -> list[bool]:
+        with transaction.atomic():
+            breaker = Breakers(seconds(30))
+            tried = [breaker.take(names[0])]
+            if connection.vendor == "postgresql":
+                # On SQLite the second claim begins when the first has ended.
+                first_is_tried.wait(DEADLINE)
+            tried.append(breaker.take(names[1]))
+            if connection.vendor == "postgresql":
+                first_is_tried.wait(DEADLINE)
+            return tried
+
+    with scripted_gateways(near={}, far={}):
+        for name in ("near", "far"):
+            for _time in range(5):
+                with transaction.atomic():
+                    breakers.report(name, [AWAY], now=NOON)
+        found = at_once([lambda: tries("near", "far"), lambda: tries("far", "near")])
+    assert sorted(found) == (
+        [[True, False]] * 2 if connection.vendor == "postgresql" else [[False, False], [True, True]]
+    )
 
 
 def test_failures_that_several_workers_report_at_once_are_all_counted(fresh_database: FreshDatabase) -> None:

@@ -17,7 +17,7 @@ from compose.gateways.base import (
     Outgoing,
     Rejected,
 )
-from compose.models import Message
+from compose.models import GatewayState, Message
 from credits.models import Account
 from tests import factories
 from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
@@ -101,6 +101,26 @@ def test_a_database_that_is_restarted_is_waited_for(
     monkeypatch.setattr(time, "sleep", waited.append)
     dispatch.dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED)
+
+
+def test_a_commit_whose_acknowledgement_is_lost_is_not_made_again(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = factories.message(account)
+    settle, settled = dispatch._settle, []
+    gateway.script = raising(OutcomeUnknown("no answer"))
+
+    def and_the_connection_is_lost(*everything: Any) -> bool:
+        settled.append(settle(*everything))
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(dispatch, "_settle", and_the_connection_is_lost)
+    dispatch.dispatch_due(clock=at(NOON))
+    assert settled == [False]
+    # Settled again it would have been noted twice, and counted as two failures of the gateway.
+    assert_message(message, State.UNCONFIRMED, "outcome_unknown")
+    assert message.transitions.filter(state=State.UNCONFIRMED).count() == 1
+    assert GatewayState.objects.get(name="default").failures == 1
 
 
 def test_a_database_that_stays_away_leaves_the_message_unconfirmed(

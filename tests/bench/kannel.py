@@ -13,7 +13,7 @@ from tests.bench import smpp, smpp_ends
 from tests.gateways.kannels import Kannel, kannel
 from tests.tooling.tools import ToolMissing
 
-MESSAGES = 3000
+MESSAGES = 10_000
 WARMING = 200
 CONNECTIONS = 20
 WINDOW = 100
