@@ -72,7 +72,7 @@ class MessageAdmin(DoubtAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, message: Message) -> str:
-        return message.reason_sentence
+        return tries.why(message)
 
     @admin.display(description=_("next attempt"))
     def next_attempt(self, message: Message) -> str:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from compose.doubt_views import CONFIRM, GIVE_UP, SEND_AGAIN, VERBS, left_alone, sentence
+from compose.asking import CONFIRM, DECIDE, GIVE_UP, SEND_AGAIN
+from compose.doubt_views import VERBS, left_alone, sentence
 from compose.models import Message
 from credits.readonly import ReadOnlyAdmin
 
@@ -61,7 +62,7 @@ class DoubtAdmin(ReadOnlyAdmin):
 
     def _decide(self, choice: str, request: HttpRequest, chosen: QuerySet[Message]) -> HttpResponse | None:
         doubtful = chosen.order_by().filter(state=Message.State.UNCONFIRMED)
-        if "decide" in request.POST:
+        if DECIDE in request.POST:
             self._do(choice, request, list(doubtful.values_list("pk", flat=True)))
             return None
         found = doubtful.aggregate(messages=Count("pk"), accounts=Count("account", distinct=True), price=Sum("price"))

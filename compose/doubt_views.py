@@ -1,23 +1,24 @@
 """The pages of messages that may have left: they are listed apart, and a person says what became of them."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from compose import doubts, unconfirmed
+from compose import asking, doubts, unconfirmed
+from compose.asking import CONFIRM, GIVE_UP, SEND_AGAIN
 from compose.models import Message, Submission
 from compose.paging import SIZE, page
 from credits.access import MemberRequest, may_send, member_page
 
-CONFIRM, SEND_AGAIN, GIVE_UP = "confirm", "again", "give_up"
 VERBS = {CONFIRM: doubts.confirm, SEND_AGAIN: doubts.send_again, GIVE_UP: doubts.give_up}
 # More than any page shows: what is posted by hand is cut.
 MOST_AT_ONCE = 4 * SIZE
@@ -57,50 +58,82 @@ def unconfirmed_messages(request: MemberRequest) -> HttpResponse:
     return render(request, "compose/unconfirmed.html", context)
 
 
+# Whoever comes by the address alone, after a sign-in or another language, chooses again.
+_CHOICES = ["GET", "HEAD", "POST"]
+
+
 @member_page(may_send)
-@require_POST
+@require_http_methods(_CHOICES)
 def decide_chosen(request: MemberRequest) -> HttpResponse:
     """Say what became of the ticked messages of the list."""
-    form = DoubtForm(request.POST)
-    if not form.is_valid() or not form.cleaned_data["pk"]:
+    form, back = DoubtForm(request.POST), reverse("unconfirmed")
+    if request.method == "POST" and not (form.is_valid() and form.cleaned_data["pk"]):
         messages.warning(request, _("No message is chosen. Nothing was changed: tick the boxes of the messages first."))
-    else:
-        _decide(request, form, form.cleaned_data["pk"])
-    return redirect("unconfirmed")
+        return redirect(back)
+    chosen = form.cleaned_data["pk"] if request.method == "POST" else []
+    rows = unconfirmed.of_account(request.member.account).filter(pk__in=chosen)
+    return _decide(request, form, rows, back, _("Unconfirmed SMS"))
 
 
 @member_page(may_send)
-@require_POST
+@require_http_methods(_CHOICES)
 def decide_message(request: MemberRequest, pk: int) -> HttpResponse:
     """Say what became of one message."""
     found = get_object_or_404(Message, pk=pk, account=request.member.account)
-    _decide(request, DoubtForm(request.POST), [found.pk])
-    return redirect("message", pk=pk)
+    rows = unconfirmed.of_account(request.member.account).filter(pk=found.pk)
+    return _decide(request, DoubtForm(request.POST), rows, reverse("message", kwargs={"pk": pk}))
 
 
 @member_page(may_send)
-@require_POST
+@require_http_methods(_CHOICES)
 def decide_submission(request: MemberRequest, pk: int) -> HttpResponse:
     """Say what became of all unconfirmed messages of a submission."""
     found = get_object_or_404(Submission, pk=pk, account=request.member.account)
-    _decide(request, DoubtForm(request.POST), unconfirmed.of_submission(found))
-    return redirect("submission", pk=pk)
+    rows = unconfirmed.of_submission(found)
+    return _decide(
+        request, DoubtForm(request.POST), rows, reverse("submission", kwargs={"pk": pk}), asking.named(found)
+    )
 
 
-def _decide(request: MemberRequest, form: DoubtForm, pks: Iterable[int]) -> None:
+def _decide(
+    request: MemberRequest, form: DoubtForm, rows: QuerySet[Message], back: str, where: str = ""
+) -> HttpResponse:
+    """Do what was chosen with `rows`, which are in doubt; several of them after the page that asks.
+
+    It is back to the page `back` then, whose name is `where`.
+    """
+    if request.method != "POST":
+        return redirect(back)
     if not form.is_valid():
         messages.warning(
             request, _("Nothing was changed: choose whether the message was sent, is sent again, or is given up.")
         )
-        return
-    choice = form.cleaned_data["choice"]
+        return redirect(back)
+    choice, ticked = form.cleaned_data["choice"], form.cleaned_data["pk"]
+    # So many the page spoke of; what was resolved before this began is missing in `rows`.
+    spoken_of = form.cleaned_data["shown"]
+    shown = len(ticked) if spoken_of is None else spoken_of
+    found = asking.concerned(rows)
+    # More may be in doubt by now than the page that asked had counted.
+    if found.total > 1 and not (asking.answered(request) and found.total <= shown):
+        meanwhile = max(0, shown - found.total)
+        question = asking.Question(
+            choice=choice,
+            concerned=found,
+            others=left_alone(meanwhile) if meanwhile else "",
+            back=back,
+            page=where,
+            again={"choice": [choice], "shown": [found.total], "pk": ticked},
+        )
+        return asking.page(request, question)
+    pks = rows.order_by("pk").values_list("pk", flat=True)
     decided = VERBS[choice](pks, by=request.user, now=timezone.now(), account=request.member.account)
-    # What was resolved before this began is missing in `pks`, not on the page that the person saw.
-    meanwhile = max(decided.others, (form.cleaned_data["shown"] or 0) - decided.changed)
+    meanwhile = max(decided.others, shown - decided.changed)
     if decided.changed:
         messages.success(request, sentence(choice, decided.changed))
     if meanwhile or not decided.changed:
         messages.warning(request, left_alone(meanwhile))
+    return redirect(back)
 
 
 def sentence(choice: str, count: int) -> str:

@@ -48,6 +48,8 @@ class MomentForm(forms.Form):
     )
 
     ambiguous_time = False
+    # Where the button for it stands beside.
+    missing = _("Choose the date and the time, or send the message now.")
 
     def __init__(self, *args: Any, account: Account, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,7 +66,7 @@ class MomentForm(forms.Form):
         date, time = self.cleaned_data.get("date"), self.cleaned_data.get("time")
         for name, value in (("date", date), ("time", time)):
             if value is None and name not in self.errors:
-                self.add_error(name, _("Choose the date and the time, or send the message now."))
+                self.add_error(name, self.missing)
         if date is None or time is None:
             return None
         try:
@@ -80,7 +82,20 @@ class MomentForm(forms.Form):
 
 
 class MoveForm(MomentForm):
-    """Another moment for what waits: a date and a time, or `when` says now."""
+    """Another moment for what waits: a date and a time, or `when` says now; not to be chosen of what is `paused`."""
+
+    def __init__(self, *args: Any, paused: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.paused = paused
+        if paused:
+            self.missing = _("Choose the date and the time.")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        # The verb says of a past moment that the message can be sent now instead, which nobody offers here.
+        if self.paused and data["moment"] is not None and data["moment"] <= self.now:
+            self.add_error("time", _("This moment is past. Choose a later one."))
+        return data
 
     def clean_when(self) -> str:
         return NOW if self.cleaned_data["when"] == NOW else LATER

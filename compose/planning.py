@@ -29,6 +29,8 @@ from senders.rules import gets_stop_clause, refusals
 FARTHEST = timedelta(days=366)
 # More countries than this are not named in a sentence.
 MOST_COUNTRIES = 3
+# What says whether a sender is available.
+OF_AVAILABLE = ("account_id", "status", "deleted_at")
 # Spaces, controls, zero-width characters and direction marks, by their category in Unicode; and what has another
 # category and is not seen either: fillers of Hangul, the blank of Braille, joiners and variation selectors.
 _UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
@@ -140,7 +142,7 @@ def looked_at_again(planned: Plan, *, now: datetime) -> Plan:
     departures stay as the page showed them. Raises Refused.
     """
     draft = planned.draft
-    _check_sender(draft, Sender.objects.filter(pk=draft.sender.pk).first())
+    _check_sender(draft, next(iter(Sender.objects.filter(pk=draft.sender.pk).order_by().only(*OF_AVAILABLE)), None))
     check_moment(draft.deferred_to, now=now)
     gone = _gone(draft, [one.recipient.e164 for one in planned.leaving])
     if not gone:

@@ -1,19 +1,19 @@
 """How far a submission is: how many messages are in each state, how fast they leave, how long the rest will take.
 
-One query whatever the number of recipients, for a page asks for it again and again while messages leave. It reads each
-message of the submission once, so its cost grows with them, and a page of a large submission asks less often (`every`).
+A page asks for it again and again while messages leave; what it costs is in `compose.survey`. A page of a large
+submission asks less often (`every`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, Max, Min, Q, Sum
-
+from compose import survey as surveys
 from compose.models import Message, Submission
 from compose.queries import FOLLOWED, MOVING, NOW_AND_THEN, RARELY, SOON, Departures, asks_again
+from compose.survey import SHORTEST
 
 State = Message.State
 # What a bar shows from its beginning to its end, so that it fills from the left.
@@ -29,30 +29,26 @@ IN_ORDER = (
     State.SCHEDULED,
 )
 LEFT = (State.SCHEDULED, State.SENDING)
-Rows = Sequence[dict[str, Any]]
-# The speed is that of so long a time; a shorter one than SHORTEST says nothing about speed.
-WINDOW, SHORTEST = timedelta(seconds=30), timedelta(seconds=1)
 # Below so many messages in a second they are counted by the minute.
 SLOW = 2
 # What is tried again later than this is not on its way now.
 SHORTLY = timedelta(seconds=RARELY)
-# How often a page asks while messages leave, in seconds, and for how many messages it asks a second less often.
-BRISK, EACH_SECOND = 2, 50_000
+# So soon it is over: no figure is right by the time that it is read.
+NEARLY = timedelta(seconds=2)
+# A shorter time without any that leaves is not worth a word.
+SILENT = timedelta(seconds=30)
+# How often a page asks besides while messages leave, in seconds; a large one asks less often (`surveys.every`).
+BRISK = surveys.SHARED_FOR
 # Of the drawing of the bar, in its own units. What there is shows, however little beside the rest.
 WIDTH, LEAST = 1000, 4
 
 
 class StateCount(NamedTuple):
-    """How many messages of a submission are in a state.
-
-    `refunded` is what they were given back later in millis, by so many `refunds`.
-    """
+    """How many messages of a submission are in a state."""
 
     state: str
     label: str
     total: int
-    refunded: int
-    refunds: int
 
 
 class Part(NamedTuple):
@@ -76,8 +72,9 @@ class Speed(NamedTuple):
 class Progress:
     """How far a submission is at the moment `now`.
 
-    Messages were handed to a gateway from `first` to `last`, of late `rate` in a second. Of those whose departure has
-    come and that wait, the next is tried at `next_try`. `stirred` are the moments after which a page follows it.
+    Messages were handed to a gateway from `first` to `last`, of late `rate` in a second; none of them could leave any
+    later than `latest`. Those whose departure has come could leave from `since` on; of those that wait, the next is
+    tried at `next_try`. `stirred` are the moments after which a page follows it.
     """
 
     now: datetime
@@ -85,8 +82,10 @@ class Progress:
     counts: Sequence[StateCount]
     departures: Departures
     next_try: datetime | None
+    since: datetime | None
     first: datetime | None
     last: datetime | None
+    latest: datetime | None
     rate: float
     stirred: Sequence[datetime]
 
@@ -122,7 +121,8 @@ class Progress:
     @property
     def to_go(self) -> int:
         """Those whose departure has come and that have not left."""
-        return self.left - self.later
+        # The two are read one after the other.
+        return max(0, self.left - self.later)
 
     @property
     def paused(self) -> bool:
@@ -151,26 +151,46 @@ class Progress:
         return timedelta(seconds=self.to_go / self.rate)
 
     @property
+    def nearly(self) -> bool:
+        """Whether those whose departure has come will have left in a moment."""
+        return self.time_left is not None and self.time_left < NEARLY
+
+    @property
     def tried_later(self) -> bool:
         """Whether all of those wait for their next try."""
         return self.next_try is not None and self.next_try > self.now and not self.sending
 
     @property
     def silence(self) -> timedelta | None:
-        """For how long none has left, although it is time; None before the first one."""
-        return self.now - self.last if self.last else None
+        """For how long none has left although it was time; None when that is not long yet."""
+        if self.since is None:
+            return None
+        silent = self.now - max(self.since, self.last or self.since)
+        return silent if silent >= SILENT else None
 
     @property
     def took(self) -> timedelta | None:
-        """How long it lasted from the first message to the last; None before the end, or when none left."""
-        return self.last - self.first if self.finished and self.first and self.last else None
+        """How long it lasted from the first message to the last; None before the end, or when none left.
+
+        None too when most of that time was spent waiting: for the end of a pause, for another try, for a window.
+        """
+        if not (self.finished and self.first and self.last and self.latest):
+            return None
+        took = self.last - self.first
+        return took if (self.latest - self.first) * 2 <= took else None
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it took too short a time to say anything of speed."""
+        return self.took is not None and self.took < SHORTEST
 
     @property
     def average(self) -> Speed | None:
-        """How fast they left all in all; None for what took too short a time to say."""
-        took = self.took
+        """How fast they left all in all; None when that says nothing."""
+        if self.took is None or self.at_once:
+            return None
         gone = self.total - self.in_state(State.FAILED, State.CANCELLED)
-        return _speed(gone / took.total_seconds()) if took is not None and took >= SHORTEST else None
+        return _speed(gone / self.took.total_seconds())
 
     @property
     def width(self) -> int:
@@ -200,93 +220,41 @@ class Progress:
         usual = NOW_AND_THEN if self.paused else SOON
         pace = BRISK if moves and self.total > 1 else usual
         seldom = RARELY if self.paused_at and self.paused and self.now < self.paused_at + FOLLOWED else 0
-        return asks_again(self.stirred, now=self.now, every=pace + self.total // EACH_SECOND) or seldom
+        less_often = surveys.every(self.total) - surveys.SHARED_FOR
+        return asks_again(self.stirred, now=self.now, every=pace + less_often) or seldom
 
 
-def progress(submission: Submission, *, now: datetime) -> Progress:
-    """How far the submission is. One query."""
-    rows = _rows(submission, now)
-    waiting, left = _in(rows, State.SCHEDULED), [row for row in rows if row["first"]]
-    due = [row for row in waiting if not row["later"]]
-    departures = _departures([row for row in waiting if row["later"]])
-    next_try, last = _first(row["next"] for row in due), _last(row["last"] for row in left)
-    # What a pause holds stirs again when a person says so.
-    moving = [row for row in rows if row["state"] in MOVING and not (submission.paused_at and row in waiting)]
-    stirred = [row["opens" if row["later"] else "due"] for row in moving] + ([last] if moving else [])
+def progress(submission: Submission, *, now: datetime, follows: bool = False) -> Progress:
+    """How far the submission is; for a page that only `follows` it, as of a moment ago (see `compose.survey`)."""
+    found = surveys.survey(submission, now=now, follows=follows)
     return Progress(
-        now=now,
+        now=found.now,
         paused_at=submission.paused_at,
-        counts=[_count(state, found) for state in State if (found := _in(rows, state))],
-        departures=departures,
-        next_try=next_try,
-        first=_first(row["first"] for row in left),
-        last=last,
-        rate=_rate([row for row in left if row["recent"]], now),
-        stirred=[moment for moment in stirred if moment is not None],
+        counts=[StateCount(state, str(State(state).label), total) for state, total in found.totals.items()],
+        departures=found.departures,
+        next_try=found.next_try,
+        since=found.since,
+        first=found.first,
+        last=found.last,
+        latest=found.latest,
+        rate=found.rate,
+        stirred=_stirred(submission, found),
     )
 
 
-def _rows(submission: Submission, now: datetime) -> list[dict[str, Any]]:
-    """What the messages have in common that are in one state, leave later or not, and left lately or not."""
-    kinds = {
-        "later": Q(state=State.SCHEDULED, send_at__gt=now),
-        "recent": Q(handed_over_at__isnull=False, handed_over_at__gt=now - WINDOW),
-    }
-    rows = submission.messages.order_by().annotate(
-        **{name: ExpressionWrapper(which, BooleanField()) for name, which in kinds.items()}
-    )
-    return list(
-        rows.values("state", *kinds).annotate(
-            total=Count("pk"),
-            refunded=Sum("price", filter=Q(refunded_by__isnull=False), default=0),
-            # Each refunded message has a line of its own.
-            refunds=Count("refunded_by"),
-            first=Min("handed_over_at"),
-            last=Max("handed_over_at"),
-            next=Min("due_at"),
-            due=Max("due_at"),
-            opens=Min("send_at"),
-            closes=Max("send_at"),
-            postponed=Count("pk", filter=Q(postponed_by="window")),
-        )
-    )
-
-
-def _in(rows: Rows, state: State) -> list[dict[str, Any]]:
-    return [row for row in rows if row["state"] == state]
-
-
-def _count(state: State, rows: Rows) -> StateCount:
-    total, refunded, refunds = (sum(row[name] for row in rows) for name in ("total", "refunded", "refunds"))
-    return StateCount(state.value, str(state.label), total, refunded, refunds)
-
-
-def _departures(rows: Rows) -> Departures:
-    return Departures(
-        first=_first(row["opens"] for row in rows),
-        last=_last(row["closes"] for row in rows),
-        waiting=sum(row["total"] for row in rows),
-        postponed=sum(row["postponed"] for row in rows),
-    )
-
-
-def _rate(recent: Rows, now: datetime) -> float:
-    """Messages in a second since the first of the recent ones: those that began a moment ago are not slow."""
-    since = _first(row["first"] for row in recent)
-    if since is None:
-        return 0.0
-    return float(sum(row["total"] for row in recent) / max(now - since, SHORTEST).total_seconds())
+def _stirred(submission: Submission, found: surveys.Survey) -> list[datetime]:
+    """When that was to move which still moves; what a pause holds stirs again when a person says so."""
+    held = submission.paused_at is not None
+    moving = [state for state in found.totals if state in MOVING and not (held and state == State.SCHEDULED)]
+    if not moving:
+        return []
+    moments = [found.due[state] for state in moving] + [found.last]
+    if State.SCHEDULED in moving:
+        moments.append(found.departures.first)
+    return [moment for moment in moments if moment is not None]
 
 
 def _speed(rate: float) -> Speed | None:
     if rate * 60 < 1:
         return None
     return Speed(round(rate), True) if rate >= SLOW else Speed(round(rate * 60), False)
-
-
-def _first(moments: Iterable[datetime | None]) -> datetime | None:
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
-def _last(moments: Iterable[datetime | None]) -> datetime | None:
-    return max((moment for moment in moments if moment is not None), default=None)

@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from compose.models import Message, Submission, Transition
 from compose.searching import holds
 from credits.models import Account, Transfer
+from credits.queries import Movements, movements
 
 State = Message.State
 # In these states something more becomes of a message by itself.
@@ -54,13 +55,11 @@ def first_messages(submission: Submission, *, size: int = 50) -> list[Message]:
     return rows
 
 
-def refunds(submission: Submission, *, size: int = 100) -> list[Transfer]:
-    """The ledger lines that refund messages of the submission, oldest first."""
-    rows = submission.messages.exclude(refunded_by=None).order_by("refunded_by")
-    lines = rows.select_related("refunded_by__by", "refunded_by__debit", "refunded_by__credit")[:size]
-    # One line may be for several messages.
-    found = {row.refunded_by.pk: row.refunded_by for row in lines if row.refunded_by}
-    return list(found.values())
+def refunds(submission: Submission) -> list[Movements]:
+    """The ledger lines that refund messages of the submission, added up: one, or none. One query."""
+    refunded = submission.messages.exclude(refunded_by=None)
+    # Each has a line of its own.
+    return movements(Transfer.objects.filter(pk__in=refunded.order_by().values("refunded_by")))
 
 
 def asks_again(departures: Iterable[datetime | None], *, now: datetime, every: int = SOON) -> int:

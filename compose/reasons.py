@@ -68,6 +68,20 @@ SENTENCES: dict[str, str | Promise] = {
     "unknown": _("The operator gave no reason."),
 }
 
+# Of a message that a claim took and gave back without having handed it over, so that it was not tried.
+NOT_HANDED_OVER: dict[str, str | Promise] = {
+    "": _("The message was not handed over, and returned to the queue."),
+    "gateway_unreachable": _(
+        "The gateway had stopped taking messages, so this one was not handed over. It returned to the queue."
+    ),
+}
+# Of a message that was never tried, because its gateway rests after others were.
+RESTS = _("The gateway rests after a failure: this message was not tried yet. It leaves when the gateway goes on.")
+RESTS_UNTIL = _(
+    "The gateway rests after a failure: this message was not tried yet. The gateway goes on at %(hour)s at the "
+    "earliest."
+)
+
 
 def known(reason: str) -> str:
     """The word when it is one of these, else "unknown": a gateway's own word stays in its raw answer."""

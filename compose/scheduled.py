@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, DateTimeField, F, Max, Min, QuerySet, Value
+from django.db.models.base import ModelState
 from django.db.models.functions import Coalesce, Greatest
 
-from compose import queues
+from compose import queues, story
 from compose.changing import change_each, note_each
 from compose.models import Message, Submission
 from compose.planning import check_moment
@@ -29,8 +30,8 @@ from compose.zones import numbers_tell_zones, zones_of
 State = Message.State
 # What moving a message and ending its hold look at; no more is read of each of a hundred thousand.
 READ = (
-    "id", "account", "submission", "recipient", "region", "price", "state", "reason", "bulk",
-    "attempts", "handed_over_at", "gateway_ref",
+    "id", "account_id", "submission_id", "recipient", "region", "price", "state", "reason", "bulk",
+    "attempts", "gateway_ref",
 )  # fmt: skip
 # In these states nothing of a message has left or may have left.
 STAYED = (State.SCHEDULED, State.CANCELLED, State.FAILED)
@@ -76,9 +77,10 @@ def move_message(message: Message, *, to: datetime | None, by: Any, now: datetim
 def _move(submission: Submission, messages: QuerySet[Message], *, to: datetime | None, by: Any, now: datetime) -> Moved:
     check_moment(to, now=now)
     found = locked(submission)
-    rows = waiting(messages)
+    rows = waiting(messages, "send_at")
     departures = _departures(rows, found, to or now)
     validity = timedelta(hours=settings.SMS_VALIDITY_HOURS)
+    changes = [story.move(row.send_at, departure.at) for row, departure in zip(rows, departures, strict=True)]
     for row, departure in zip(rows, departures, strict=True):
         row.send_at, row.valid_until = departure.at, departure.at + validity
         # A paused one waits for a person, whatever its moment.
@@ -86,7 +88,8 @@ def _move(submission: Submission, messages: QuerySet[Message], *, to: datetime |
         row.postponed_by = "window" if departure.postponed else ""
         row.reason = row.passed_over = ""
     change_each(rows, ["send_at", "valid_until", "due_at", "postponed_by", "reason", "passed_over"])
-    note_each(rows, at=now, reasons=["moved"] * len(rows), by=[by and by.pk] * len(rows))
+    many = len(rows)
+    note_each(rows, at=now, reasons=[story.MOVED] * many, details=changes, by=[by and by.pk] * many)
     left = messages.exclude(state__in=STAYED).count()
     if not rows:
         return Moved(0, left, None, None, frozenset())
@@ -160,7 +163,7 @@ def pause(submission: Submission, *, by: Any, now: datetime) -> int:
     What a claim took already goes on leaving; should it come back, the next claim sees that it waits too.
     """
     found = locked(submission)
-    held = len(waiting(found.messages.all()))
+    held = len(_lock_waiting(found))
     if found.paused_at is None and found.messages.filter(state__in=Message.HELD).exists():
         found.paused_at, found.paused_by = now, by
         found.save(update_fields=["paused_at", "paused_by"])
@@ -177,7 +180,7 @@ def resume(submission: Submission, *, now: datetime) -> int:
     found = locked(submission)
     if found.paused_at is None:
         return 0
-    rows = waiting(found.messages.all())
+    lanes = _lock_waiting(found)
     paused_at, ended = found.paused_at, max(found.paused_at, now)
     found.paused_at = found.paused_by = None
     found.save(update_fields=["paused_at", "paused_by"])
@@ -187,9 +190,10 @@ def resume(submission: Submission, *, now: datetime) -> int:
     found.messages.filter(state=State.SCHEDULED).update(
         due_at=Coalesce(F("due_at"), goes_on), valid_until=F("valid_until") + (goes_on - began)
     )
-    if rows:
-        queues.nudge(bulk=rows[0].bulk)
-    return len(rows)
+    if lanes:
+        # They share one.
+        queues.nudge(bulk=lanes[0])
+    return len(lanes)
 
 
 def _moment(at: datetime) -> Value:
@@ -202,7 +206,29 @@ def locked(submission: Submission) -> Submission:
     return Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
 
 
-def waiting(messages: QuerySet[Message]) -> list[Message]:
-    """Those of `messages` that still wait, their rows locked until the transaction ends; READ is read of them."""
-    rows = messages.filter(state=State.SCHEDULED).select_for_update(no_key=True)
-    return list(rows.only(*READ).order_by("pk"))
+def waiting(messages: QuerySet[Message], *besides: str) -> list[Message]:
+    """Those of `messages` that still wait, their rows locked until the transaction ends, in the order of their keys.
+
+    READ is read of them, and the fields that are named `besides`; what is asked for more is loaded then, as with
+    `QuerySet.only`, which takes three times as long to make as many.
+    """
+    read = (*READ, *besides)
+    alias = connection.alias
+    return [_made(dict(zip(read, values, strict=True)), alias) for values in _locked(messages).values_list(*read)]
+
+
+def _lock_waiting(submission: Submission) -> list[bool]:
+    """Lock the messages of the submission that wait, as `waiting` does; the lane of each."""
+    return list(_locked(submission.messages.all()).values_list("bulk", flat=True))
+
+
+def _locked(messages: QuerySet[Message]) -> QuerySet[Message]:
+    return messages.filter(state=State.SCHEDULED).select_for_update(no_key=True).order_by("pk")
+
+
+def _made(values: dict[str, Any], alias: str) -> Message:
+    row = Message.__new__(Message)
+    # What waits has not been handed over (the constraint `message_scheduled_is_free`).
+    row.__dict__.update(values, handed_over_at=None, _state=ModelState())
+    row._state.db, row._state.adding = alias, False
+    return row

@@ -61,6 +61,7 @@ def _move(
         request.POST if request.method == "POST" else None,
         account=request.member.account,
         now=now,
+        paused=submission.paused_at is not None,
         initial=moment_form.initial(moment, request.member.account),
     )
     if form.is_valid():

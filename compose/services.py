@@ -17,7 +17,7 @@ from compose import queues, scheduled
 from compose.foreign import moment, reference, storable
 from compose.gateways.base import Event, Received, Report
 from compose.models import GatewayEvent, Message, Submission
-from compose.planning import Draft, Plan, looked_at_again, plan
+from compose.planning import Draft, Plan, Refused, looked_at_again, plan
 from compose.settlement import Ending, end_holds
 from compose.storing import store_for_each
 from compose.terms import Terms
@@ -55,11 +55,8 @@ def submit(
     if replaces is not None and replaces.account_id != draft.account.pk:
         raise ValueError("a submission replaces one of its own account")
     fingerprint = _fingerprint(draft)
-    earlier = _earlier(draft, fingerprint)
-    if earlier is not None:
-        return earlier, False
-    planned = planned or plan(draft, now=now)
     try:
+        planned = planned or plan(draft, now=now)
         with transaction.atomic():
             again = looked_at_again(planned, now=now)
             if replaces is not None:
@@ -67,8 +64,9 @@ def submit(
             submission = _store(again, fingerprint)
             if replaces is not None:
                 Submission.objects.filter(pk=replaces.pk).update(replaced_by=submission)
-    except (IntegrityError, scheduled.CannotReplace):
-        # Two clicks at once: the unique key, or the lock of what is replaced, let one through; this is the other.
+    except (IntegrityError, Refused, ledger.NotEnoughCredit, scheduled.CannotReplace):
+        # A second click: the unique key refuses it, or what the first one left, such as too few credits. Looked for
+        # only here, so that the first click, which nearly all are, does not pay for it.
         earlier = _earlier(draft, fingerprint)
         if earlier is None:
             raise
@@ -77,6 +75,7 @@ def submit(
 
 
 def _earlier(draft: Draft, fingerprint: str) -> Submission | None:
+    """The submission that this draft was sent by already. Raises AlreadySent where another draft used its key."""
     found = Submission.objects.filter(account=draft.account, request_key=draft.request_key).first()
     if found is not None and found.fingerprint != fingerprint:
         raise AlreadySent(found)

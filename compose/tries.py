@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from compose import failover, routing
+from compose import failover, routing, story
 from compose.models import Message, Transition
-from compose.reasons import SENT_AGAIN, sentence
+from compose.reasons import RESTS, RESTS_UNTIL, SENT_AGAIN, sentence
 from senders.rules import gateway_of
 
 State = Message.State
@@ -60,7 +62,9 @@ def of(message: Message, transitions: Sequence[Transition]) -> Tries | None:
         return None
     failed = None
     if waits:
-        failures = (one for one in reversed(transitions) if one.state == State.SCHEDULED)
+        not_tried = story.given_back(transitions)
+        tried = [one for number, one in enumerate(transitions) if number not in not_tried]
+        failures = (one for one in reversed(tried) if one.state == State.SCHEDULED)
         failed = next((one for one in failures if one.reason not in _NO_FAILURE), None)
     wanted = routing.wanted_by(message, gateway=gateway_of(message.submission.sender))
     return Tries(
@@ -73,3 +77,16 @@ def of(message: Message, transitions: Sequence[Transition]) -> Tries | None:
         under_way=under_way,
         in_doubt=failed is not None and failed.reason == SENT_AGAIN,
     )
+
+
+def why(message: Message) -> str:
+    """Why the message is where it is, in the reader's language; "" when there is nothing to explain.
+
+    One that was never tried says so, where its reason is that others were: then its gateway rests.
+    """
+    waits = message.state == State.SCHEDULED and not message.attempts
+    if not waits or message.reason != "gateway_unreachable":
+        return message.reason_sentence
+    if message.due_at is None or message.due_at <= timezone.now():
+        return str(RESTS)
+    return str(RESTS_UNTIL) % {"hour": date_format(timezone.localtime(message.due_at), "H:i:s")}

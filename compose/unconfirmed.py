@@ -36,10 +36,9 @@ def of_account(account: Account) -> QuerySet[Message]:
     return rows.select_related("submission__sender", "hold_ended_by")
 
 
-def of_submission(submission: Submission) -> list[int]:
-    """The keys of the submission's unconfirmed messages."""
-    found = submission.messages.filter(state=State.UNCONFIRMED).order_by("pk")
-    return list(found.values_list("pk", flat=True))
+def of_submission(submission: Submission) -> QuerySet[Message]:
+    """The submission's unconfirmed messages."""
+    return submission.messages.filter(state=State.UNCONFIRMED)
 
 
 def ends_at(message: Message) -> datetime:

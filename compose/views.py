@@ -5,12 +5,14 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from compose import queries, services, tries, unconfirmed
+from compose import asking, queries, services, story, tries, unconfirmed
 from compose.forms import SentFilter
 from compose.models import Message, Submission
 from compose.paging import page, page_by_number
@@ -20,6 +22,9 @@ from compose.windows import window_sentence
 from credits import queries as credit_queries
 from credits.access import MemberRequest, may_send, member_page
 from credits.models import Transfer
+
+# In these movements an account gets credits back that were held or paid.
+GIVEN_BACK = (Transfer.Verb.RELEASE, Transfer.Verb.REFUND)
 
 
 def _submission(request: MemberRequest, pk: int) -> Submission:
@@ -35,12 +40,14 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
     said = request.session.get(AFTER_SENDING, {})
     just_sent = request.session.pop(AFTER_SENDING) if said.get("submission") == pk else None
     now = timezone.now()
-    done = progress(found, now=now)
+    # The page that asks for itself again only follows what it shows.
+    done = progress(found, now=now, follows="HX-Request" in request.headers)
     counts, departures = done.counts, done.departures
-    own = credit_queries.by_cause(request.member.account, "submission", str(pk))
-    refunds = sum(one.refunds for one in counts)
-    ledger = own.lines + (queries.refunds(found) if refunds else [])
-    given_back = own.given_back + sum(one.refunded for one in counts)
+    ledger = credit_queries.by_cause(request.member.account, "submission", str(pk))
+    # Nothing else is ever refunded.
+    if done.in_state(Message.State.UNDELIVERED):
+        ledger += queries.refunds(found)
+    given_back = sum(one.amount for one in ledger if one.verb in GIVEN_BACK)
     context = {
         "submission": found,
         "counts": counts,
@@ -52,8 +59,7 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
         "just_sent": just_sent,
         "departures": departures,
         "hours": _hours(found) if just_sent and departures.postponed else "",
-        "ledger": sorted(ledger, key=lambda line: line.pk),
-        "hidden_lines": own.total + refunds - len(ledger),
+        "ledger": ledger,
         "cost": found.price - given_back,
         "given_back": given_back,
         "every": done.every,
@@ -121,8 +127,12 @@ def message(request: MemberRequest, pk: int) -> HttpResponse:
     doubtful = found.state == Message.State.UNCONFIRMED
     context = {
         "message": found,
+        # What waits for its permitted hours waits for them whatever it is asked.
+        "sooner": waits and not found.postponed_by and found.submission.paused_at is None,
         "under_way": found.state in Message.HELD,
-        "transitions": transitions,
+        "story": story.of(transitions),
+        "planned": story.planned(found, transitions),
+        "why": tries.why(found),
         "tries": tries.of(found, transitions),
         "doubtful": int(doubtful),
         "ends_at": unconfirmed.ends_at(found) if doubtful else None,
@@ -164,12 +174,35 @@ def cancel_message(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @member_page(may_send)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel_submission(request: MemberRequest, pk: int) -> HttpResponse:
-    """Cancel all messages of a submission that wait."""
-    found = _submission(request, pk)
-    _say_cancelled(request, services.cancel_submission(found, by=request.user, now=timezone.now()))
-    return redirect("submission", pk=pk)
+    """Cancel all messages of a submission that wait; many of them after the page that asks."""
+    found, back = _submission(request, pk), reverse("submission", kwargs={"pk": pk})
+    waits = asking.concerned(found.messages.filter(state=Message.State.SCHEDULED))
+    if waits.total > 1 and not asking.answered(request):
+        question = asking.Question(
+            choice=asking.CANCEL,
+            concerned=waits,
+            others=_staying(found.recipients - waits.total),
+            back=back,
+            page=asking.named(found),
+        )
+        return asking.page(request, question, section="sent" if question.others else "scheduled")
+    if request.method == "POST":
+        _say_cancelled(request, services.cancel_submission(found, by=request.user, now=timezone.now()))
+    return redirect(back)
+
+
+def _staying(count: int) -> str:
+    """What is said of so many messages of a submission that cannot be cancelled any more."""
+    if not count:
+        return ""
+    sentence = ngettext(
+        "%(counter)s other has left, is leaving or has ended, and stays as it is.",
+        "%(counter)s others have left, are leaving or have ended, and stay as they are.",
+        count,
+    )
+    return sentence % {"counter": number_format(count, force_grouping=True)}
 
 
 def _say_cancelled(request: HttpRequest, count: int) -> None:

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from credits.models import Account, Book, Member, Order, Owed, Pack, Transfer
 
@@ -22,21 +23,48 @@ def available(account: Account) -> int:
     return next(iter(found), 0)
 
 
-class Caused(NamedTuple):
-    """Ledger lines with one cause: the first ones, how many there are in all, and what these gave back (millis)."""
+class Movements(NamedTuple):
+    """Ledger lines of one kind, added up: so many `lines`, from the `first` to the `last`, moved `amount` millis.
 
-    lines: list[Transfer]
-    total: int
-    given_back: int
+    `pk` is the oldest one, `debit` and `credit` the kinds of the books on its two sides. Of a single line,
+    `cause_kind` and `cause_key` say what caused it.
+    """
+
+    verb: str
+    debit: str
+    credit: str
+    lines: int
+    amount: int
+    first: datetime
+    last: datetime
+    pk: int
+    cause_kind: str
+    cause_key: str
+
+    @property
+    def label(self) -> str:
+        return str(Transfer.Verb(self.verb).label)
+
+    @property
+    def source(self) -> str:
+        return str(Book.Kind(self.debit).label)
+
+    @property
+    def target(self) -> str:
+        return str(Book.Kind(self.credit).label)
 
 
-def by_cause(account: Account, kind: str, key: str, *, size: int = 100) -> Caused:
-    """The account's ledger lines with this cause, oldest first; two queries."""
-    rows = Transfer.objects.filter(debit__account=account, cause_kind=kind, cause_key=key)
-    released = Sum("amount", filter=Q(verb=Transfer.Verb.RELEASE), default=0)
-    totals = rows.aggregate(total=Count("pk"), released=released)
-    found = rows.select_related("by", "debit", "credit").order_by("pk")[:size]
-    return Caused(list(found), totals["total"], totals["released"])
+def movements(lines: QuerySet[Transfer]) -> list[Movements]:
+    """These ledger lines, added up by what they are, in the order in which each kind began; one query."""
+    kinds = lines.order_by().values_list("verb", "debit__kind", "credit__kind")
+    sums = Count("pk"), Sum("amount"), Min("created_at"), Max("created_at")
+    found = [Movements(*row) for row in kinds.annotate(*sums, Min("pk"), Max("cause_kind"), Max("cause_key"))]
+    return sorted(found, key=lambda one: one.pk)
+
+
+def by_cause(account: Account, kind: str, key: str) -> list[Movements]:
+    """The account's ledger lines with this cause, added up; one query."""
+    return movements(Transfer.objects.filter(debit__account=account, cause_kind=kind, cause_key=key))
 
 
 class Charged(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from compose import tries
 from compose.models import Message, OptOut
 from credits import queries as credit_queries
 from credits.models import Account
@@ -114,7 +115,7 @@ def _sent(row: Message) -> Line:
         originator=row.originator,
         state=row.state,
         state_label=row.get_state_display(),
-        reason=str(row.reason_sentence or ""),
+        reason=tries.why(row),
         moves=row.due_at,
     )
 

@@ -28,8 +28,8 @@ def offered(account: Account) -> list[Sender]:
 
     The pool is offered while it has a number that is enabled.
     """
-    usable = Q(account=account) | Q(Exists(ShortNumber.objects.filter(enabled=True)))
-    found = of(account).filter(usable, status=Sender.Status.ENABLED)
+    pool = Q(Exists(ShortNumber.objects.filter(enabled=True)), account=None)
+    found = Sender.objects.filter(Q(account=account) | pool, deleted_at=None, status=Sender.Status.ENABLED)
     return sorted(found, key=lambda sender: (not sender.is_pool, not sender.can_be_answered, sender.value.lower()))
 
 

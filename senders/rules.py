@@ -76,9 +76,11 @@ def refusals(kinds: Collection[str], regions: Collection[str]) -> dict[tuple[str
     if not wanted or not within:
         return {}
     # The table is short and the regions of a large message are many: the database is asked for the kinds only.
-    rules = DestinationRule.objects.filter(kind__in=wanted, allowed=False)
+    rules = DestinationRule.objects.filter(kind__in=wanted, allowed=False).order_by()
     return {
-        (rule.kind, rule.region): _refusal(rule.kind, rule.region, rule.note) for rule in rules if rule.region in within
+        (kind, region): _refusal(kind, region, note)
+        for kind, region, note in rules.values_list("kind", "region", "note")
+        if region in within
     }
 
 

@@ -1,12 +1,17 @@
 """Django's administration under the product's name, signed in to through the product's own page."""
 
-from typing import Any
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,6 +19,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 from credits import letters
+
+log = logging.getLogger(__name__)
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Administration(AdminSite):
@@ -27,6 +35,10 @@ class Administration(AdminSite):
         """The first page, with a note where letters to the administrators reach nobody."""
         note = {"letters_reach_nobody": not letters.administrators()}
         return super().index(request, note | (extra_context or {}))
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Each page of the administration, with a sentence where something else was there first."""
+        return super().admin_view(_saying_what_was_first(view), cacheable)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Whoever is not signed in goes to the product's page; whoever may not be here is told so."""
@@ -42,3 +54,28 @@ class Administration(AdminSite):
         if not self.has_permission(request):
             raise PermissionDenied(_("Only administrators of the installation come here."))
         return HttpResponseRedirect(back)
+
+
+def _saying_what_was_first(view: View) -> View:
+    """Who removes a member while a message for them arrives, or adds what somebody else has just added, may try again.
+
+    The forms have looked, and the database, which looks last, still refused: nothing of it was saved.
+    """
+
+    @wraps(view)
+    def looked_at(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except IntegrityError as error:
+            if request.method != "POST":
+                raise
+            # Should it come again and again, it is a mistake of the program.
+            log.warning("The database refused what %s asked for", request.path, exc_info=error)
+            sentence = _(
+                "Something else changed this at the same moment, so nothing was saved. Look at what is there now, "
+                "and try again."
+            )
+            messages.error(request, sentence)
+            return HttpResponseRedirect(request.get_full_path())
+
+    return cast(View, looked_at)

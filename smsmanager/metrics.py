@@ -46,7 +46,7 @@ class _Now:
             "smsmanager_events_waiting", "Stored reports and received messages not applied yet.", backlog.events()
         )
         yield _conditions()
-        yield _beat(now)
+        yield from _seen(now)
         yield from _tallies()
 
 
@@ -88,11 +88,16 @@ def _conditions() -> Metric:
     return family
 
 
-def _beat(now: datetime) -> Metric:
-    family = GaugeMetricFamily("smsmanager_beat_seconds", "How long ago beat was seen; no value when it never was.")
-    for seen in Heartbeat.objects.filter(name=Heartbeat.BEAT).values_list("at", flat=True):
-        family.add_metric([], (now - seen).total_seconds())
-    return family
+def _seen(now: datetime) -> Iterable[Metric]:
+    beat = GaugeMetricFamily("smsmanager_beat_seconds", "How long ago beat was seen; no value when it never was.")
+    worker = GaugeMetricFamily(
+        "smsmanager_worker_seconds",
+        "How long ago a worker of the interactive lane began a task; no value when none ever did.",
+    )
+    families = {Heartbeat.BEAT: beat, Heartbeat.WORKER: worker}
+    for name, at in Heartbeat.objects.filter(name__in=families).values_list("name", "at"):
+        families[name].add_metric([], (now - at).total_seconds())
+    return families.values()
 
 
 def _tallies() -> Iterable[Metric]:

@@ -1,4 +1,4 @@
-"""What the whole keeps of itself: when its clock was seen last."""
+"""What the whole keeps of itself: when its clock and its workers were seen last."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from django.db import models
 class Heartbeat(models.Model):
     """When a part of the installation gave its last sign of life (smsmanager/readiness.py)."""
 
-    BEAT = "beat"
+    BEAT, WORKER = "beat", "worker"
 
     name = models.CharField(max_length=20, primary_key=True)
     at = models.DateTimeField()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Generic, TypeVar
 
 import redis
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 # So long the database and the broker may take to answer.
 SECONDS = 2.0
+# Beat and the workers give a sign of life so often, in seconds, as long as they have anything to do.
+SIGN_EVERY = 5.0
+# The checks that look into tables.
+AFTER_MIGRATIONS = ("beat", "worker", "oldest_due")
 Answer = TypeVar("Answer")
 
 
@@ -75,10 +79,15 @@ def look() -> list[Line]:
     return [*_said_of_database(database, until), _said_of_broker(broker, until)]
 
 
-def note_beat() -> None:
-    """Keep that beat was seen now: one statement, in the database, which outlives a broker that was emptied."""
+def show_beat() -> Future[None]:
+    """Keep that beat was seen now. Beat waits for nothing: a database that is away stops no tick."""
+    return _sign_of_beat.ask()
+
+
+def note(name: str) -> None:
+    """Keep that this one (of `Heartbeat`) was seen now: in the database, which outlives a broker that was emptied."""
     Heartbeat.objects.bulk_create(
-        [Heartbeat(name=Heartbeat.BEAT, at=timezone.now())],
+        [Heartbeat(name=name, at=timezone.now())],
         update_conflicts=True,
         unique_fields=["name"],
         update_fields=["at"],
@@ -92,11 +101,16 @@ def ask_database() -> list[Line]:
         text = f"{len(missing)} of the applications need manage.py migrate"
         return [
             Line("migrations", False, text),
-            *(Line(check, False, "not looked at before the migrations") for check in ("beat", "oldest_due")),
+            *(Line(check, False, "not looked at before the migrations") for check in AFTER_MIGRATIONS),
         ]
     now = timezone.now()
-    seen = Heartbeat.objects.filter(name=Heartbeat.BEAT).values_list("at", flat=True).first()
-    return [Line("migrations", True, "all applied"), _beat(seen, now), _oldest_due(backlog.oldest_due(now), now)]
+    seen: dict[str, datetime] = dict(Heartbeat.objects.values_list("name", "at"))
+    return [
+        Line("migrations", True, "all applied"),
+        _seen("beat", seen.get(Heartbeat.BEAT), now, within=settings.SMS_READY_BEAT_SECONDS),
+        _seen("worker", seen.get(Heartbeat.WORKER), now, within=settings.SMS_READY_WORKER_SECONDS),
+        _oldest_due(backlog.oldest_due(now), now),
+    ]
 
 
 @cache
@@ -109,12 +123,12 @@ def expected_migrations() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None).graph.leaf_nodes())
 
 
-def _beat(seen: datetime | None, now: datetime) -> Line:
-    if seen is None:
-        return Line("beat", False, "never seen")
-    age = round((now - seen).total_seconds())
-    # A mark of the future is of a clock that was wrong; taken as fresh it would hide that beat is gone.
-    return Line("beat", abs(age) <= settings.SMS_READY_BEAT_SECONDS, f"seen {age} s ago")
+def _seen(check: str, at: datetime | None, now: datetime, *, within: int) -> Line:
+    if at is None:
+        return Line(check, False, "never seen")
+    age = round((now - at).total_seconds())
+    # A mark of the future is of a clock that was wrong; taken as fresh it would hide that its giver is gone.
+    return Line(check, abs(age) <= within, f"seen {age} s ago")
 
 
 def _oldest_due(since: datetime | None, now: datetime) -> Line:
@@ -124,8 +138,8 @@ def _oldest_due(since: datetime | None, now: datetime) -> Line:
     return Line("oldest_due", age <= settings.SMS_READY_OLDEST_DUE_SECONDS, f"has been due for {age} s")
 
 
-def _in_own_connection() -> list[Line]:
-    """`ask_database` in a connection for this alone, so that a refused or hanging one shows."""
+def _in_own_connection(work: Callable[[], Answer]) -> Answer:
+    """Does it in a connection for this alone, so that a refused or hanging one shows."""
     own = connections["default"].copy()
     options = own.settings_dict["OPTIONS"]
     options.pop("pool", None)
@@ -134,9 +148,16 @@ def _in_own_connection() -> list[Line]:
         options["connect_timeout"] = max(2, round(SECONDS))
     connections["default"] = own
     try:
-        return ask_database()
+        return work()
     finally:
         own.close()
+
+
+def _give_sign_of_beat() -> None:
+    try:
+        _in_own_connection(partial(note, Heartbeat.BEAT))
+    except Error as error:
+        log.warning("Beat's sign of life was not kept: the database does not answer (%s)", type(error).__name__)
 
 
 def _ask_broker() -> None:
@@ -160,7 +181,7 @@ def _said_of_database(asked: Future[list[Line]], until: float) -> list[Line]:
         log.warning("Not ready: the database does not answer (%s)", type(error).__name__)
     else:
         return [Line("database", True, "answers"), *lines]
-    waiting = (Line(check, False, "the database does not say") for check in ("migrations", "beat", "oldest_due"))
+    waiting = (Line(check, False, "the database does not say") for check in ("migrations", *AFTER_MIGRATIONS))
     return [Line("database", False, said), *waiting]
 
 
@@ -179,5 +200,6 @@ def _said_of_broker(asked: Future[None], until: float) -> Line:
     return Line("broker", False, said)
 
 
-_database = Patient(_in_own_connection)
+_database = Patient(lambda: _in_own_connection(ask_database))
+_sign_of_beat = Patient(_give_sign_of_beat)
 _broker = Patient(_ask_broker)

@@ -221,12 +221,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 20.0,
         "options": {"expires": 20},
     },
-    "show that beat runs": {
-        "task": "smsmanager.tasks.beat_is_here",
-        "schedule": 5.0,
-        # An old one must not pass for a sign of life.
-        "options": {"expires": 10},
-    },
     "prove the ledger": {
         "task": "smsmanager.tasks.verify_ledger",
         "schedule": 3600.0,
@@ -251,9 +245,10 @@ SMS_BREAKER_FAILURES = environment.number("SMSMANAGER_BREAKER_FAILURES", 5)
 # --- Watching it ---------------------------------------------------------------------------------
 
 # /readyz says no when beat was not seen for so long, or when a message has been due for so long, both in seconds.
-# Beat's sign goes through a worker of the interactive lane. Where all of their processes send, it waits until one of
-# them ends: after a lease and a chunk with one gateway, after three and a half leases at the most with several.
 SMS_READY_BEAT_SECONDS = environment.number("SMSMANAGER_READY_BEAT_SECONDS", 120)
+# A worker of the interactive lane is seen with each task that it begins. Where all of their processes send, the next
+# one begins after three and a half leases at the most (compose/lanes.py).
+SMS_READY_WORKER_SECONDS = max(SMS_READY_BEAT_SECONDS, 4 * SMS_LEASE_SECONDS)
 SMS_READY_OLDEST_DUE_SECONDS = environment.number("SMSMANAGER_READY_OLDEST_DUE_SECONDS", 900)
 # Who has it may read /metrics; "": nobody.
 SMS_METRICS_TOKEN = environment.text("SMSMANAGER_METRICS_TOKEN")
@@ -396,7 +391,12 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "smsmanager.error_reports.ErrorReportFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "smsmanager.log_lines.Lines",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": environment.text("SMSMANAGER_LOG_LEVEL", "INFO")},
     # The clock ticks every second: "sent", "received" and "succeeded" of each tick would bury the rest.

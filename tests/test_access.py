@@ -108,9 +108,12 @@ DOORS = [
     door("message", "GET", *MINE),
     door("submission", "GET", *MINE),
     door("unconfirmed", "GET", *MEMBERS),
-    # Nothing is chosen, or nothing is in doubt: that changes nothing, and the page says so.
+    # Nothing is chosen, or nothing is in doubt: that changes nothing, and the page says so. Who only looks goes back.
+    door("decide_chosen", "GET", 302, 302, 403, 302, NO_ACCOUNT, SIGN_IN),
     door("decide_chosen", "POST", 302, 302, 403, 302, NO_ACCOUNT, SIGN_IN),
+    door("decide_message", "GET", *WRITES),
     door("decide_message", "POST", *WRITES, choice="give_up"),
+    door("decide_submission", "GET", *WRITES),
     door("decide_submission", "POST", *WRITES, choice="give_up"),
     door("edit_submission", "GET", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("edit_submission", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
@@ -120,6 +123,8 @@ DOORS = [
     door("move_submission", "POST", *WRITES, when="now"),
     door("pause_submission", "POST", *WRITES),
     door("resume_submission", "POST", *WRITES),
+    # One message waits: of more of them the page asks (tests/test_asked.py).
+    door("cancel_submission", "GET", *WRITES),
     door("cancel_submission", "POST", *WRITES),
     door("scheduled", "GET", *MEMBERS),
     door("move_message", "GET", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),

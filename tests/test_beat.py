@@ -11,6 +11,7 @@ import time_machine
 from celery.beat import PersistentScheduler
 from django.conf import settings
 
+from smsmanager import readiness
 from smsmanager.beat import Scheduler
 from smsmanager.celery import app
 
@@ -30,6 +31,7 @@ def ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ticks:
         sent[entry.name] += 1
 
     monkeypatch.setattr(PersistentScheduler, "apply_entry", count)
+    monkeypatch.setattr(readiness, "show_beat", lambda: None)
     # There is no broker here.
     monkeypatch.setattr(PersistentScheduler, "producer", None)
     running: dict[type[PersistentScheduler], PersistentScheduler] = {}

@@ -31,8 +31,8 @@ from compose.gateways.base import (
 from compose.models import GatewayEvent, GatewayState, Tally
 from compose.queues import Queue
 from credits.models import Account
-from smsmanager import checks, metrics
-from smsmanager.tasks import beat_is_here
+from smsmanager import checks, metrics, readiness
+from smsmanager.models import Heartbeat
 from tests import factories
 from tests.factories import NOON, at
 from tests.fixtures.databases import FreshDatabase
@@ -73,6 +73,12 @@ def scrape() -> Samples:
 
 def of(samples: Samples, name: str, **labels: str) -> float | None:
     return samples.get((name, tuple(sorted(labels.items()))))
+
+
+def seen() -> None:
+    """Beat and a worker were here just now."""
+    readiness.note(Heartbeat.BEAT)
+    readiness.note(Heartbeat.WORKER)
 
 
 # Who may read them
@@ -254,15 +260,17 @@ def test_what_waits_is_said_by_gateway(account: Account, gateway: ScriptedGatewa
     assert of(found, "smsmanager_sending_messages", gateway="default") == 0
     assert of(found, "smsmanager_events_waiting", gateway="default") == 0
     assert of(found, "smsmanager_beat_seconds") is None
+    assert of(found, "smsmanager_worker_seconds") is None
     dispatch.dispatch_due(clock=at(NOON))
     GatewayEvent.objects.create(gateway="default", key="k", kind="report", payload={}, look_at=NOON)
-    beat_is_here()
+    seen()
     with time_machine.travel(NOON + timedelta(seconds=5), tick=False):
         found = scrape()
     assert of(found, "smsmanager_due_messages", gateway="default", lane="interactive") == 0
     assert of(found, "smsmanager_oldest_due_seconds") == 0
     assert of(found, "smsmanager_events_waiting", gateway="default") == 1
     assert of(found, "smsmanager_beat_seconds") == 5
+    assert of(found, "smsmanager_worker_seconds") == 5
 
 
 def test_what_a_gateway_is_is_one_of_four_things(account: Account, gateway: ScriptedGateway) -> None:
@@ -298,7 +306,7 @@ def test_however_much_there_is_the_number_of_queries_is_the_same(account: Accoun
     factories.submission(account, to=40, body="Bonsoir")
     gateway.script = answering(*[Accepted(str(number)) for number in range(40)])
     dispatch.dispatch_due(clock=at(NOON), most=1)
-    beat_is_here()
+    seen()
     assert cost() == first
     assert first <= 8
 
@@ -373,7 +381,7 @@ def test_the_sample_of_prometheus_asks_for_this_page_with_a_token() -> None:
 def test_the_sample_alerts_are_rules_about_metrics_that_exist(account: Account, gateway: ScriptedGateway) -> None:
     factories.message(account)
     dispatch.dispatch_due(clock=at(NOON))
-    beat_is_here()
+    seen()
     existing = {name for name, _labels in scrape()}
     (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
     assert len(group["rules"]) >= 3
@@ -393,7 +401,7 @@ def test_the_sample_alerts_are_rules_about_metrics_that_exist(account: Account, 
 def test_every_metric_stands_in_the_documentation_and_no_other(account: Account, gateway: ScriptedGateway) -> None:
     factories.message(account)
     dispatch.dispatch_due(clock=at(NOON))
-    beat_is_here()
+    seen()
     families = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in text_string_to_metric_families(metrics.text().decode())

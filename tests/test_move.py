@@ -235,6 +235,69 @@ def test_a_moment_that_cannot_be_is_explained_and_nothing_moves(
     assert {row[0] for row in departures(submission)} == {LATER}
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"when": "later", "date": "2026-11-24", "time": "09:00"}, "This moment is past. Choose a later one."),
+        ({"when": "later"}, "Choose the date and the time."),
+    ],
+)
+def test_where_nothing_can_be_sent_now_no_complaint_speaks_of_it(
+    account: Account, browser: Client, typed: dict[str, str], said: str
+) -> None:
+    submission = factories.submission(account, to=1, deferred_to=LATER)
+    scheduled.pause(submission, by=None, now=NOON)
+    for address in (
+        reverse("move_submission", args=[submission.pk]),
+        reverse("move_message", args=[submission.messages.get().pk]),
+    ):
+        assert "now" not in [one.attributes.get("value") for one in read(browser.get(address)).all("button")]
+        answer = browser.post(address, typed)
+        assert answer.status_code == 422
+        page = read(answer)
+        assert said in sentence(page)
+        assert "send the message now" not in page.text
+    assert {row[0] for row in departures(submission)} == {LATER}
+
+
+def test_one_message_is_sent_now_held_back_and_moved_from_its_own_page(account: Account, browser: Client) -> None:
+    message = factories.message(account, deferred_to=LATER)
+    address = reverse("message", args=[message.pk])
+    page = read(browser.get(address))
+    for name in ("edit-button", "move-button", "now-button", "pause-button", "cancel-button"):
+        assert page.one(id=name).text
+    browser.post(page.form(reverse("pause_submission", args=[message.submission_id])).element.attributes["action"])
+    page = read(browser.get(address))
+    assert page.one(id="pause-button").text == "Resume"
+    assert not page.all(id="now-button")
+    browser.post(page.form(reverse("resume_submission", args=[message.submission_id])).element.attributes["action"])
+    page = read(browser.get(address))
+    now = page.form(reverse("move_message", args=[message.pk]))
+    answer = browser.post(now.element.attributes["action"], {"when": page.one(id="now-button").attributes["value"]})
+    assert answer.headers["Location"] == address
+    assert "1 message leaves now." in sentence(read(browser.get(address)))
+    assert departures(message.submission) == {(NOON, NOON, NOON + timedelta(hours=48))}
+    assert not read(browser.get(address)).all(id="now-button")
+
+
+def test_the_page_of_one_of_several_sends_that_one_now_and_holds_back_none(account: Account, browser: Client) -> None:
+    submission = factories.submission(account, to=2, deferred_to=LATER)
+    chosen, other = submission.messages.order_by("pk")
+    page = read(browser.get(reverse("message", args=[chosen.pk])))
+    assert not page.all(id="pause-button")
+    browser.post(reverse("move_message", args=[chosen.pk]), {"when": page.one(id="now-button").attributes["value"]})
+    assert dict(submission.messages.values_list("pk", "send_at")) == {chosen.pk: NOON, other.pk: LATER}
+
+
+def test_what_waits_for_its_hours_is_not_offered_to_leave_now(account: Account, browser: Client) -> None:
+    with time_machine.travel(SUNDAY_NIGHT, tick=False):
+        message = factories.message(account, commercial=True, now=SUNDAY_NIGHT)
+        assert message.postponed_by == "window"
+        page = read(browser.get(reverse("message", args=[message.pk])))
+    assert page.one(id="move-button").text
+    assert not page.all(id="now-button")
+
+
 def test_what_is_postponed_is_said_with_the_hours_and_what_had_left_with_its_number(
     account: Account, browser: Client
 ) -> None:
@@ -272,7 +335,8 @@ def test_each_row_of_the_scheduled_page_can_be_edited_moved_and_cancelled(accoun
         reverse("move_message", args=[alone.pk]), {"when": "later", "date": "2026-11-25", "time": "12:00"}, follow=True
     )
     assert "1 message leaves on Wednesday 25 November 2026 at 12:00." in sentence(read(answer))
-    assert "Its departure was changed." in sentence(read(answer))
+    moved = "Its departure was changed from 1 December 2026, 12:00 to 25 November 2026, 12:00."
+    assert moved in sentence(read(answer))
 
 
 def test_the_scheduled_page_takes_as_many_queries_for_many_rows_as_for_few(account: Account, browser: Client) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import dispatch
+from compose import dispatch, doubts, services, survey
 from compose.gateways.base import Accepted, InvalidRecipient, NotSent, Outcome, OutcomeUnknown, Outgoing
 from compose.models import Message, Submission
 from compose.progress import Progress, progress
@@ -69,7 +69,8 @@ def left_at(sent: Submission, *moments: datetime) -> None:
             others = list(waiting[1:].values_list("pk", "due_at"))
             Message.objects.filter(pk__in=[pk for pk, _due in others]).update(due_at=moment + MINUTE * 60)
             dispatch.dispatch_due(clock=at(moment))
-            Message.objects.filter(pk__in=[pk for pk, _due in others]).update(due_at=NOON)
+            for due in {due for _pk, due in others}:
+                Message.objects.filter(pk__in=[pk for pk, its in others if its == due]).update(due_at=due)
 
 
 def one_of_each(chunk: Sequence[Outgoing]) -> list[Outcome]:
@@ -142,9 +143,11 @@ def test_before_the_first_one_leaves_nothing_is_said_about_speed(account: Accoun
     done = of(sent)
     assert (done.percent, done.left, done.speed, done.time_left) == (0, 3, None, None)
     assert words(browser, sent) == "3 messages left to send · the first ones leave in a moment"
+    # Nobody sends them.
+    assert words(browser, sent, NOON + 5 * MINUTE) == "3 messages left to send · none has left for 5 minutes"
 
 
-def test_the_speed_is_that_of_the_last_half_minute_and_says_how_long_the_rest_takes(
+def test_the_speed_is_that_of_the_last_minute_and_says_how_long_the_rest_takes(
     account: Account, browser: Client
 ) -> None:
     sent = factories.submission(account, to=100)
@@ -154,13 +157,77 @@ def test_the_speed_is_that_of_the_last_half_minute_and_says_how_long_the_rest_ta
     assert done.speed == (4, True)
     assert done.time_left == 15 * SECOND
     assert words(browser, sent, now) == "60 messages left to send · 4 messages per second · about 15 seconds left"
-    # What left before the last half minute says nothing about the speed of now.
+    # What left before the last minute says nothing about the speed of now.
     now = NOON + 2 * MINUTE
     left_at(sent, *(now - n * 10 * SECOND for n in (2, 1)))
     done = of(sent, now)
     assert done.speed == (6, False)
     assert done.time_left == 58 * 10 * SECOND
     assert words(browser, sent, now) == "58 messages left to send · 6 messages per minute · about 10 minutes left"
+
+
+def post(browser: Client, verb: str, sent: Submission, now: datetime, **data: str) -> None:
+    with time_machine.travel(now, tick=False):
+        browser.post(reverse(verb, kwargs={"pk": sent.pk}), data)
+
+
+def test_a_pause_is_no_part_of_the_speed_after_it(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=100)
+    left_at(sent, *(NOON + n * SECOND / 4 for n in range(40)))
+    post(browser, "pause_submission", sent, NOON + 10 * SECOND)
+    resumed = NOON + 40 * SECOND
+    post(browser, "resume_submission", sent, resumed)
+    # Whatever left before the pause, in this very minute.
+    assert words(browser, sent, resumed) == "60 messages left to send · the next ones leave in a moment"
+    left_at(sent, *(resumed + n * SECOND / 5 for n in range(20)))
+    now = resumed + 4 * SECOND
+    assert of(sent, now).speed == (5, True)
+    assert words(browser, sent, now) == "40 messages left to send · 5 messages per second · about 8 seconds left"
+    # An hour later nothing is said of the silence that somebody wanted.
+    post(browser, "pause_submission", sent, now)
+    late = now + 60 * MINUTE
+    post(browser, "resume_submission", sent, late)
+    assert words(browser, sent, late) == "40 messages left to send · the next ones leave in a moment"
+    assert words(browser, sent, late + 3 * MINUTE) == "40 messages left to send · none has left for 3 minutes"
+    left_at(sent, *(late + n * SECOND for n in range(40)))
+    done = of(sent, late + MINUTE)
+    assert (done.finished, done.took, done.average) == (True, None, None)
+    assert words(browser, sent, late + MINUTE) == ("Finished: the last message left on Tuesday 24 November at 13:01.")
+
+
+def test_what_is_sent_again_the_next_day_is_neither_slow_nor_a_silence_of_a_day(
+    account: Account, browser: Client
+) -> None:
+    sent = factories.submission(account, to=20)
+    with scripted_gateway() as gateway:
+        gateway.script = lambda chunk: [*(Accepted(f"ref-{one.id}") for one in chunk[:-2]), *[OutcomeUnknown("?")] * 2]
+        dispatch.dispatch_due(clock=at(NOON), most=1)
+    assert words(browser, sent) == "Finished in less than a second."
+    tomorrow = NOON + 24 * 60 * MINUTE
+    doubtful = list(sent.messages.filter(state=State.UNCONFIRMED))
+    doubts.send_again([one.pk for one in doubtful], by=None, now=tomorrow)
+    assert words(browser, sent, tomorrow) == "2 messages left to send · the next ones leave in a moment"
+    left_at(sent, tomorrow + SECOND)
+    now = tomorrow + 5 * SECOND
+    assert words(browser, sent, now) == "1 message left to send · 15 messages per minute · about 4 seconds left"
+    left_at(sent, now)
+    assert words(browser, sent, now) == "Finished: the last message left on Wednesday 25 November at 12:00."
+
+
+def test_one_that_is_tried_again_by_itself_leaves_the_average_of_the_others(account: Account) -> None:
+    sent = factories.submission(account, to=61)
+    left_at(sent, *(NOON + n * SECOND for n in range(60)))
+    sent.messages.filter(state=State.SCHEDULED).update(due_at=NOON + 20 * SECOND)
+    left_at(sent, NOON + 60 * SECOND)
+    assert of(sent, NOON + 2 * MINUTE).average == (61, False)
+
+
+def test_near_the_end_no_seconds_are_counted(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=42)
+    left_at(sent, *(NOON + n * SECOND / 4 for n in range(40)))
+    now = NOON + 10 * SECOND
+    assert words(browser, sent, now) == "2 messages left to send · 4 messages per second · almost done"
+    assert "encore" not in words(browser_of(factories.owner(account), language="fr"), sent, now)
 
 
 def test_a_silence_is_said_with_its_length_and_a_later_try_with_its_moment(account: Account, browser: Client) -> None:
@@ -197,7 +264,7 @@ def test_the_end_may_come_at_once_or_without_a_message_that_left(account: Accoun
         dispatch.dispatch_due(clock=at(NOON))
     assert words(browser, sent) == "Finished in less than a second."
     cancelled = factories.submission(account, to=2, deferred_to=NOON + 60 * MINUTE)
-    browser.post(reverse("cancel_submission", kwargs={"pk": cancelled.pk}))
+    services.cancel_submission(cancelled, by=None, now=NOON)
     assert counted(cancelled) == {"cancelled": 2}
     assert words(browser, cancelled) == "Finished: no message left."
 
@@ -272,11 +339,73 @@ def test_one_query_says_it_all_however_many_recipients_there_are(account: Accoun
         with CaptureQueriesContext(connection) as caught:
             of(sent)
         assert len(caught) == 2  # The submission itself is the other one.
+        # One more for what leaves later.
+        later = factories.submission(account, to=many, deferred_to=NOON + 60 * MINUTE)
+        with CaptureQueriesContext(connection) as caught:
+            of(later)
+        assert len(caught) == 3
         page_of(browser, sent)
         with CaptureQueriesContext(connection) as caught:
             page_of(browser, sent)
         asked.append(len(caught))
     assert asked[0] == asked[1]
+
+
+# What many follow is read once for all of them
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "SHARED_FROM", 4)
+
+
+def surveyed(browser: Client, sent: Submission, now: datetime, *, follows: bool) -> tuple[str, int]:
+    """What the page says of how far it is, and how many times that was read for it."""
+    headers = {"HX-Request": "true"} if follows else {}
+    address = reverse("submission", kwargs={"pk": sent.pk})
+    with time_machine.travel(now, tick=False), CaptureQueriesContext(connection) as caught:
+        bar = read(browser.get(address, headers=headers)).one("div", role="progressbar")
+    reads = [one for one in caught.captured_queries if 'MAX("compose_message"."handed_over_at")' in one["sql"]]
+    return bar.attributes["aria-valuenow"], len(reads)
+
+
+@pytest.mark.usefixtures("shared")
+def test_those_who_follow_a_large_submission_read_it_together_and_no_page_goes_back(
+    account: Account, browser: Client
+) -> None:
+    sent = factories.submission(account, to=4)
+    colleague = browser_of(factories.member(account, "reader").user)
+    assert surveyed(browser, sent, NOON, follows=False) == ("0", 1)
+    left_at(sent, NOON)
+    assert surveyed(colleague, sent, NOON + SECOND, follows=True) == ("0", 0)
+    # Who comes, or has just done something, sees what is there; and the others from then on.
+    assert surveyed(colleague, sent, NOON + SECOND, follows=False) == ("25", 1)
+    left_at(sent, NOON + SECOND)
+    assert surveyed(browser, sent, NOON + 2 * SECOND, follows=True) == ("25", 0)
+    # No page asks again within the time for which it is good.
+    assert of(sent).every >= survey.every(sent.recipients)
+    assert surveyed(browser, sent, NOON + 3 * SECOND, follows=True) == ("50", 1)
+    # What somebody holds back is held back for everybody at once.
+    post(browser, "pause_submission", sent, NOON + 3 * SECOND)
+    assert surveyed(colleague, sent, NOON + 3 * SECOND, follows=True) == ("50", 1)
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_large_submission_that_has_ended_is_read_once_more_and_never_again(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=4)
+    left_at(sent, *[NOON] * 4)
+    # Left, but reports may come: for these it is read.
+    assert [surveyed(browser, sent, NOON + n * SECOND, follows=False) for n in (0, 1)] == [("100", 1)] * 2
+    arrive(*(about(message, "delivered") for message in sent.messages.all()), now=NOON)
+    assert surveyed(browser, sent, NOON + 9 * SECOND, follows=True) == ("100", 1)
+    assert surveyed(browser, sent, NOON + 9 * SECOND, follows=True) == ("100", 0)
+    assert surveyed(browser, sent, NOON + 48 * 60 * MINUTE, follows=False) == ("100", 0)
+    assert counted(sent, NOON + 48 * 60 * MINUTE) == {"delivered": 4}
+
+
+def test_a_small_submission_is_always_read(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=3)
+    assert [surveyed(browser, sent, NOON, follows=follows)[1] for follows in (False, True, True)] == [1, 1, 1]
 
 
 def test_without_javascript_the_page_says_how_to_see_more_and_moves_when_it_is_loaded_again(

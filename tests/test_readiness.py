@@ -9,34 +9,40 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
+from celery.beat import PersistentScheduler
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core import mail
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from smsmanager import readiness
+from smsmanager import readiness, tasks
+from smsmanager.beat import Scheduler
 from smsmanager.celery import app
 from smsmanager.models import Heartbeat
-from smsmanager.tasks import beat_is_here
+from smsmanager.tasks import worker_is_here
 from tests import factories
 from tests.fixtures.databases import FreshDatabase
 
-CHECKS = ["database", "migrations", "beat", "oldest_due", "broker"]
+CHECKS = ["database", "migrations", "beat", "worker", "oldest_due", "broker"]
 # Longer than anything here takes, shorter than what hangs.
 DEADLINE = 30
 
 
 @pytest.fixture
 def installation(fresh_database: FreshDatabase, redis_client: redis.Redis) -> FreshDatabase:
-    """A database and a broker that answer, and beat was here just now."""
-    beat_is_here()
+    """A database and a broker that answer; beat and a worker were here just now."""
+    readiness.note(Heartbeat.BEAT)
+    readiness.note(Heartbeat.WORKER)
     return fresh_database
 
 
@@ -101,7 +107,7 @@ def test_an_installation_whose_parts_all_work_is_ready(installation: FreshDataba
 def test_it_opens_no_session_and_asks_a_constant_number_of_queries(installation: FreshDatabase) -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
-            assert [line.ok for line in readiness.ask_database()] == [True, True, True]
+            assert [line.ok for line in readiness.ask_database()] == [True] * 4
         return len(queries)
 
     first = cost()
@@ -114,9 +120,9 @@ def test_it_opens_no_session_and_asks_a_constant_number_of_queries(installation:
 
 
 def test_beat_that_never_ran_and_beat_that_is_gone_are_told_apart(installation: FreshDatabase) -> None:
-    Heartbeat.objects.all().delete()
+    Heartbeat.objects.filter(name=Heartbeat.BEAT).delete()
     assert asked()[1]["beat"] == {"ok": False, "says": "never seen"}
-    beat_is_here()
+    readiness.note(Heartbeat.BEAT)
     assert asked()[0] == 200
     for late in (timedelta(seconds=-125), timedelta(seconds=125)):
         # One of the future says that a clock was wrong; it is no sign of life either.
@@ -129,19 +135,93 @@ def test_beat_that_never_ran_and_beat_that_is_gone_are_told_apart(installation: 
         assert asked()[0] == 200
 
 
-def test_the_sign_of_beat_outlives_a_broker_that_was_emptied(
-    installation: FreshDatabase, redis_client: redis.Redis
-) -> None:
+def test_a_worker_may_be_busy_for_minutes_and_one_that_is_gone_is_said(installation: FreshDatabase) -> None:
+    longest = timedelta(seconds=3.5 * settings.SMS_LEASE_SECONDS)
+    seen = Heartbeat.objects.filter(name=Heartbeat.WORKER)
+    seen.update(at=timezone.now() - longest - timedelta(seconds=5))
+    assert asked()[0] == 200
+    seen.update(at=timezone.now() - longest - timedelta(seconds=65))
+    status, checks = asked()
+    assert status == 503
+    assert [check for check in CHECKS if not checks[check]["ok"]] == ["worker"]
+    seen.delete()
+    assert asked()[1]["worker"] == {"ok": False, "says": "never seen"}
+
+
+def test_the_signs_outlive_a_broker_that_was_emptied(installation: FreshDatabase, redis_client: redis.Redis) -> None:
     redis_client.flushall()
     assert asked()[0] == 200
-    beat_is_here()
-    assert Heartbeat.objects.count() == 1
+    readiness.note(Heartbeat.BEAT)
+    assert Heartbeat.objects.count() == 2
 
 
-def test_beat_gives_its_sign_every_few_seconds_and_an_old_sign_is_dropped() -> None:
-    (entry,) = (one for one in app.conf.beat_schedule.values() if one["task"] == beat_is_here.name)
-    assert entry["schedule"] <= 10
-    assert entry["options"]["expires"] < 120
+def test_beat_gives_its_sign_while_every_worker_is_busy_and_none_takes_a_task(
+    installation: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Heartbeat.objects.filter(name=Heartbeat.BEAT).delete()
+    monkeypatch.setattr(PersistentScheduler, "apply_entry", lambda *_asked, **_options: None)
+    monkeypatch.setattr(PersistentScheduler, "producer", None)
+    scheduler = Scheduler(app=app, schedule_filename=str(tmp_path / "schedule"))
+    scheduler.tick()
+    over()
+    assert asked()[0] == 200
+    first = Heartbeat.objects.get(name=Heartbeat.BEAT).at
+    scheduler.tick()
+    over()
+    # Not with each tick, of which there is one a second.
+    assert Heartbeat.objects.get(name=Heartbeat.BEAT).at == first
+    assert readiness.SIGN_EVERY <= 10
+    monkeypatch.setattr(readiness, "SIGN_EVERY", 0.0)
+    scheduler.tick()
+    over()
+    assert Heartbeat.objects.get(name=Heartbeat.BEAT).at > first
+
+
+def test_beat_goes_on_ticking_while_the_database_is_away(
+    installation: FreshDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_everything: Any) -> None:
+        raise OperationalError("the address of the server")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(readiness, "note", away)
+        assert readiness.show_beat().result(DEADLINE) is None
+    assert "Beat's sign of life was not kept: the database does not answer (OperationalError)" in caplog.text
+    assert "address" not in caplog.text
+
+
+def begun(lane: str | None) -> None:
+    """A worker begins a task that the broker had in this lane."""
+    request = SimpleNamespace(delivery_info=lane and {"exchange": "", "routing_key": lane})
+    worker_is_here(sender=SimpleNamespace(request=request))
+
+
+@pytest.mark.parametrize(("lane", "seen"), [("interactive", True), ("bulk", False), (None, False)])
+def test_a_worker_is_seen_when_it_begins_a_task_of_the_interactive_lane(
+    installation: FreshDatabase, monkeypatch: pytest.MonkeyPatch, lane: str | None, seen: bool
+) -> None:
+    Heartbeat.objects.filter(name=Heartbeat.WORKER).delete()
+    monkeypatch.setattr(tasks, "_shown_at", float("-inf"))
+    begun(lane)
+    found = Heartbeat.objects.filter(name=Heartbeat.WORKER)
+    assert found.exists() == seen
+    # A process that begins a hundred tasks a second writes it down once in a while.
+    found.update(at=timezone.now() - timedelta(hours=1))
+    begun(lane)
+    assert not found.filter(at__gt=timezone.now() - timedelta(minutes=1)).exists()
+
+
+def test_a_task_is_done_though_the_sign_of_its_worker_could_not_be_kept(
+    installation: FreshDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_everything: Any) -> None:
+        raise OperationalError("the address of the server")
+
+    monkeypatch.setattr(readiness, "note", away)
+    monkeypatch.setattr(tasks, "_shown_at", float("-inf"))
+    begun("interactive")
+    assert "The worker's sign of life was not kept: the database does not answer (OperationalError)" in caplog.text
+    assert "address" not in caplog.text
 
 
 def test_a_message_that_is_due_for_too_long_is_said_and_one_that_waits_for_its_time_is_not(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -10,10 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import dispatch, queries
+from compose import claims, dispatch, services
 from compose.gateways.base import Accepted, InvalidRecipient, Outcome, Outgoing
 from compose.models import Message
-from credits import queries as credit_queries
 from credits.models import Account
 from tests import factories
 from tests.events import about, arrive
@@ -160,7 +160,8 @@ def test_cancelling_a_submission_cancels_what_waits_and_leaves_what_left(account
         reverse("cancel_submission", kwargs={"pk": sent.pk})
     )
     assert "2 messages" in form.element.text
-    page = read(browser.post(form.element.attributes["action"], form.typed(), follow=True))
+    asked = read(browser.post(form.element.attributes["action"], form.typed()))
+    page = read(browser.post(asked.one("form", id="asked").attributes["action"], {"decide": "1"}, follow=True))
     assert "2 messages were cancelled and their price given back." in page.text
     assert page.one("ul", **{"class": "counts"}).text == "3 Cancelled"
     factories.assert_ledger_adds_up()
@@ -270,10 +271,8 @@ def test_each_ledger_line_says_from_which_book_to_which(account: Account, browse
         ]
 
 
-def test_the_ledger_lines_of_a_submission_account_for_its_price(
-    account: Account, browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Held, less what was released and refunded, is what the page says it cost; however many lines it shows."""
+def test_the_ledger_lines_of_a_submission_account_for_its_price(account: Account, browser: Client) -> None:
+    """Held, less what was released and refunded, is what the page says it cost."""
     sent = factories.submission(account, to=8)
     with scripted_gateway() as gateway:
         gateway.script = last_refused
@@ -282,17 +281,64 @@ def test_the_ledger_lines_of_a_submission_account_for_its_price(
     address = reverse("submission", kwargs={"pk": sent.pk})
     page = read(browser.get(address))
     lines = [(label.split()[0], int(amount)) for label, amount in ledger_lines(page)]
-    assert sorted(lines) == [("Given", 1), ("Held", 8), *[("Refund", 1)] * 3, ("Sent", 7)]
+    assert sorted(lines) == [("Given", 1), ("Held", 8), ("Refund", 3), ("Sent", 7)]
     assert "Price4 credits Credits held: 8. Given back: 4." in facts(page)
     assert account.books.get(kind="spent").balance == 4_000
-    # What is too much for a page is counted, not listed.
-    of_cause, refunds = credit_queries.by_cause, queries.refunds
-    monkeypatch.setattr(credit_queries, "by_cause", lambda *which: of_cause(*which, size=2))
-    monkeypatch.setattr(queries, "refunds", lambda of: refunds(of, size=1))
-    page = read(browser.get(address))
-    assert len(ledger_lines(page)) == 3
-    assert "3 more lines are not shown here." in page.one(id="ledger").text
-    assert "Price4 credits Credits held: 8. Given back: 4." in facts(page)
+
+
+def test_lines_of_one_kind_are_one_line_with_their_number_their_sum_and_their_moments(
+    account: Account, browser: Client
+) -> None:
+    """As many as the chunks in which a paced gateway takes a submission; the statement keeps each."""
+    sent = factories.submission(account, to=9)
+    moments = [factories.NOON, factories.NOON + timedelta(seconds=70)]
+    with scripted_gateway(batch_size=2) as gateway:
+        gateway.script = last_refused
+        for moment in moments:
+            with time_machine.travel(moment, tick=False):
+                claimed, _left = claims.claim_due(clock=factories.at(moment), size=6)
+                dispatch.send(claimed, clock=factories.at(moment))
+    page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
+    lines = page.one(id="ledger").one("tbody").all("tr")
+    assert [" ".join(cell.text for cell in line.all("td")) for line in lines] == [
+        "24 Nov. 2026 12:00:00 Held for sending Available →to held 9",
+        "24 Nov. 2026 12:00:00 until 12:01:10 Sent Held →to spent 4 movements 4",
+        "24 Nov. 2026 12:00:00 until 12:01:10 Given back Held →to available 5 movements 5",
+    ]
+    # The statement, whose balances are after each, keeps them one by one.
+    words = urlencode({"q": f"submission {sent.pk}"})
+    rows = read(browser.get(f"/credits/?{words}")).one("main").all("td", **{"data-label": "Available after"})
+    assert [row.text for row in rows] == ["96", "95", "94", "93", "92", "91"]
+
+
+def test_the_ledger_of_a_submission_costs_as_many_queries_with_many_lines_as_with_few(
+    account: Account, browser: Client
+) -> None:
+    asked = []
+    for many in (2, 30):
+        sent = factories.submission(account, to=many)
+        with scripted_gateway(batch_size=2) as gateway:
+            gateway.script = last_refused
+            dispatch.dispatch_due(clock=factories.at(factories.NOON))
+            taken = sent.messages.filter(state=Message.State.ACCEPTED)
+            arrive(*(about(message, "rejected") for message in taken))
+        address = reverse("submission", kwargs={"pk": sent.pk})
+        with CaptureQueriesContext(connection) as caught:
+            page = read(browser.get(address))
+        asked.append(len(caught))
+        assert [line[1] for line in ledger_lines(page)] == [str(many), *[str(many // 2)] * 3]
+    assert asked[0] == asked[1]
+
+
+def test_what_took_the_place_of_another_submission_has_its_own_lines_only(account: Account, browser: Client) -> None:
+    old = factories.submission(account, to=3, deferred_to=LATER)
+    new, _made = services.submit(factories.draft(account, to=2), now=factories.NOON, replaces=old)
+    pages = [read(browser.get(reverse("submission", kwargs={"pk": one.pk}))) for one in (old, new)]
+    assert [ledger_lines(page) for page in pages] == [
+        [["Held for sending Available →to held", "3"], ["Given back Held →to available", "3"]],
+        [["Held for sending Available →to held", "2"]],
+    ]
+    assert ["Price0 credits" in facts(pages[0]), "Price2 credits" in facts(pages[1])] == [True, True]
 
 
 def marked(page: Element) -> list[str]:
@@ -315,7 +361,7 @@ def test_a_page_of_what_waits_belongs_to_the_scheduled_ones_and_says_who_wrote_i
     pages = [read(browser.get(address)) for address in addresses]
     assert [marked(page) for page in pages] == [["/scheduled/", "/scheduled/"]] * 2
     assert all("Claire Martin" in sentence(page) for page in pages)
-    assert "Leaves on Tuesday 1 December 2026 at 12:00." in pages[0].one(id="story").text
+    assert "Planned departure: Tuesday 1 December 2026 at 12:00." in pages[0].one(id="story").text
     browser.post(reverse("cancel_message", kwargs={"pk": waiting.pk}))
     pages = [read(browser.get(address)) for address in addresses]
     assert [marked(page) for page in pages] == [["/sent/", "/sent/"]] * 2

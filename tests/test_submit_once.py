@@ -2,6 +2,7 @@
 
 import socket
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,22 @@ import pytest
 import redis
 from celery import Celery
 from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from compose import dispatch
 from compose.models import Message, Submission
+from compose.planning import Refused, plan
 from compose.services import AlreadySent, submit
+from credits import ledger
+from credits.ledger import NotEnoughCredit
 from credits.models import Account
+from senders import services as sender_services
 from tests import factories
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import scripted_gateway
+from tests.pages import browser_of
 from tests.threads import at_once
 
 
@@ -41,6 +49,43 @@ def test_the_second_click_is_answered_after_the_moment_has_come_and_the_credits_
     draft = factories.draft(account, to=100, deferred_to=NOON + timedelta(hours=1))
     first, _new = submit(draft, now=NOON)
     assert submit(draft, now=NOON + timedelta(hours=2)) == (first, False)
+
+
+@pytest.mark.parametrize("to", [60, 101], ids=["few", "many"])
+def test_the_second_click_is_answered_when_the_credits_would_not_suffice_for_it(account: Account, to: int) -> None:
+    ledger.top_up(account, 10_000, key="more", cause=("test", "more"))
+    draft = factories.draft(account, to=to)
+    first, _new = submit(draft, now=NOON)
+    assert submit(draft, now=NOON) == (first, False)
+    assert submit(draft, now=NOON, planned=plan(draft, now=NOON)) == (first, False)
+    assert Message.objects.count() == to
+    with pytest.raises(AlreadySent):
+        submit(replace(draft, body="Bonsoir"), now=NOON)
+    with pytest.raises(NotEnoughCredit):
+        submit(replace(draft, request_key=uuid.uuid4()), now=NOON)
+    assert_ledger_adds_up()
+
+
+def test_the_second_click_of_what_was_planned_is_answered_after_its_moment_and_without_its_sender(
+    account: Account,
+) -> None:
+    draft = factories.draft(account, deferred_to=NOON + timedelta(hours=1))
+    planned = plan(draft, now=NOON)
+    first, _new = submit(draft, now=NOON, planned=planned)
+    sender_services.disable(draft.sender, by=None)
+    assert submit(draft, now=NOON + timedelta(hours=2), planned=planned) == (first, False)
+    with pytest.raises(Refused):
+        submit(replace(draft, request_key=uuid.uuid4()), now=NOON + timedelta(hours=2))
+
+
+def test_the_second_click_stores_no_message_before_its_key_refuses_it(account: Account) -> None:
+    draft = factories.draft(account, to=30)
+    with CaptureQueriesContext(connection) as first:
+        submit(draft, now=NOON)
+    with CaptureQueriesContext(connection) as second:
+        assert not submit(draft, now=NOON)[1]
+    stored = 'INSERT INTO "compose_message"'
+    assert [sum(stored in query["sql"] for query in clicks) for clicks in (first, second)] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -127,3 +172,27 @@ def test_two_drafts_with_one_key_at_the_same_time_send_one_and_refuse_the_other(
     assert sorted(isinstance(result, AlreadySent) for result in results) == [False, True]
     assert Submission.objects.count() == 1
     assert_ledger_adds_up()
+
+
+def test_a_click_costs_a_dozen_statements_and_asks_nothing_of_the_table_of_submissions(
+    account: Account, redis_client: redis.Redis
+) -> None:
+    sender, browser = factories.sender(account), browser_of(factories.owner(account))
+
+    def click(key: uuid.UUID) -> list[str]:
+        fields = {"sender": sender.pk, "recipients": "06 12 34 56 78", "text": "Bonjour", "request_key": key}
+        with CaptureQueriesContext(connection) as asked:
+            answer = browser.post("/", {**fields, "not_commercial": "on", "when": "now", "action": "send"})
+        assert answer.status_code == 302
+        statements: list[str] = [query["sql"].strip() for query in asked]
+        return [sql for sql in statements if sql.startswith(("SELECT", "INSERT", "UPDATE", "WITH"))]
+
+    def of_submissions(statements: list[str]) -> int:
+        return sum(sql.startswith("SELECT") and "compose_submission" in sql for sql in statements)
+
+    click(uuid.uuid4())
+    key = uuid.uuid4()
+    first, second = click(key), click(key)
+    assert len(first) <= 12
+    assert (of_submissions(first), of_submissions(second)) == (0, 1)
+    assert Submission.objects.count() == 2

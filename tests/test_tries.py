@@ -86,7 +86,7 @@ def test_a_row_of_sent_messages_says_it_shortly(account: Account, browser: Clien
     message = factories.message(account)
     tried(message, 2)
     (row,) = read(browser.get("/sent/")).one("tbody").all("tr")
-    assert f"2 attempts · next one {on_the_clock(message.due_at, 'j N, H:i')}" in row.text
+    assert f"2 attempts made · next one {on_the_clock(message.due_at, 'j N, H:i')}" in row.text
 
 
 def test_a_row_of_scheduled_messages_says_it_too(account: Account, browser: Client, gateway: ScriptedGateway) -> None:
@@ -95,7 +95,7 @@ def test_a_row_of_scheduled_messages_says_it_too(account: Account, browser: Clie
     scheduled.move_message(message, to=NOON + timedelta(days=1), by=None, now=NOON)
     message.refresh_from_db()
     (row,) = read(browser.get("/scheduled/")).one("tbody").all("tr")
-    assert f"1 attempt · next one {on_the_clock(message.due_at, 'j N, H:i')}" in row.text
+    assert f"1 attempt made · next one {on_the_clock(message.due_at, 'j N, H:i')}" in row.text
     # It was moved after that: the failure is still the reason for the attempt that is counted.
     assert "The operator cannot be reached." in facts(browser, message)
 
@@ -150,7 +150,7 @@ def test_while_the_submission_is_paused_the_next_attempt_waits_for_a_person(
     tried(message, 1)
     Message.objects.filter(pk=message.pk).update(due_at=None)
     assert "Next attempt When the submission goes on" in facts(browser, message)
-    assert "1 attempt · paused" in read(browser.get("/sent/")).one("tbody").text
+    assert "1 attempt made · paused" in read(browser.get("/sent/")).one("tbody").text
 
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Unsupported("no")])

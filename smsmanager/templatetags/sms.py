@@ -13,6 +13,8 @@ from django.forms import BaseForm
 from django.utils.formats import number_format
 from django.utils.translation import get_language
 
+from compose import tries
+from compose.models import Message
 from compose.numbers import spaced
 from credits import regions
 from credits.amounts import agreeing, format_credits
@@ -24,6 +26,12 @@ register = template.Library()
 def plain_credits(millis: int | None) -> str:
     """`{{ millis|credits }}`: 12000 is "12"."""
     return format_credits(millis or 0)
+
+
+@register.filter
+def why(message: Message) -> str:
+    """`{{ message|why }}`: why the message is where it is, in a sentence; "" when there is nothing to explain."""
+    return tries.why(message)
 
 
 @register.filter

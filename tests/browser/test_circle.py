@@ -111,6 +111,8 @@ def test_a_deferred_flash_message_waits_among_the_scheduled_ones_until_it_is_can
     expect(page.locator("main")).to_contain_text("+33 6 12 77 00 31")
     page.goto(submission)
     page.locator("form[action$='/cancel/'] button[type=submit]").first.click()
+    # Of two messages it is asked first.
+    page.locator("#asked button[name=decide]").click()
     page.wait_for_url("**/sent/submission/*/")
     expect(page.locator("main")).to_contain_text(words["cancelled"])
     assert credits_of(balance(page)) == before

@@ -1,0 +1,166 @@
+"""What the messages of a submission have in common: how many are in each state, and between which moments they move.
+
+The first query reads each message of the submission once, which costs tens of milliseconds for a hundred thousand; an
+index on their state would cost more, at each step of each message. So a large submission is read for all who follow it
+together, and no more once nothing of it moves. Two others follow where they are needed: while something leaves later,
+and just after a person resumed the submission or sent messages again. However many recipients there are, there are no
+more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import BooleanField, Count, ExpressionWrapper, Max, Min, Q
+
+from compose.models import Message, Submission, is_final
+from compose.queries import Departures
+
+State = Message.State
+Rows = Sequence[dict[str, Any]]
+# The speed is that of so long a time; a shorter one than SHORTEST says nothing about speed.
+WINDOW, SHORTEST = timedelta(minutes=1), timedelta(seconds=1)
+# What so many recipients or more have is read for several readers at once. It is as old as this at the most, and a
+# second older for each so many: no page asks more often, so nobody sees anything go back.
+SHARED_FROM, SHARED_FOR, A_SECOND_FOR = 5_000, 2, 50_000
+NONE_LATER = Departures(first=None, last=None, waiting=0, postponed=0)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the messages of a submission had in common at the moment `now`.
+
+    `totals` and `due` by state: how many there are, and the latest moment at which those were to leave that are not
+    `departures`, which leave later. Messages were handed to a gateway from `first` to `last`, of late `rate` in a
+    second; none of them could leave any later than `latest`. Those that are to leave now could do so from `since` on;
+    of those that wait, the next is tried at `next_try`.
+    """
+
+    now: datetime
+    totals: Mapping[str, int]
+    due: Mapping[str, datetime | None]
+    departures: Departures
+    next_try: datetime | None
+    since: datetime | None
+    first: datetime | None
+    last: datetime | None
+    latest: datetime | None
+    rate: float
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it moves any more."""
+        return all(map(is_final, self.totals))
+
+
+def every(recipients: int) -> int:
+    """For how many seconds a survey of so many is good enough for who only follows it."""
+    return SHARED_FOR + recipients // A_SECOND_FOR
+
+
+def survey(submission: Submission, *, now: datetime, follows: bool = False) -> Survey:
+    """What there is of the submission now; for a page that only `follows` it, perhaps what another one has just seen.
+
+    One query, two or three; or none.
+    """
+    if submission.recipients < SHARED_FROM:
+        return _read(submission, now)
+    # The request's key makes it that of this submission for ever, and what a person holds back counts at once.
+    key = f"survey:{submission.request_key}:{submission.paused_at and submission.paused_at.timestamp()}"
+    good_for = every(submission.recipients)
+    kept: Survey | None = cache.get(key)
+    if kept is not None and (kept.ended or (follows and timedelta() <= now - kept.now < timedelta(seconds=good_for))):
+        return kept
+    found = _read(submission, now)
+    cache.set(key, found, None if found.ended else good_for)
+    return found
+
+
+def _read(submission: Submission, now: datetime) -> Survey:
+    rows = _rows(submission, now)
+    totals: dict[str, int] = {}
+    due: dict[str, datetime | None] = {}
+    for row in rows:
+        state = row["state"]
+        totals[state] = totals.get(state, 0) + row["total"]
+        due[state] = _last([due.get(state), row["due"]])
+    handed = [row for row in rows if row["first"]]
+    departures, next_try = NONE_LATER, _first(row["next"] for row in rows if row["state"] == State.SCHEDULED)
+    if any(row["closes"] > now for row in rows if row["state"] == State.SCHEDULED):
+        departures, next_try, due[State.SCHEDULED] = _departures(submission, now)
+    sending = [row["next"] for row in rows if row["state"] == State.SENDING]
+    since = _first([next_try, *sending])
+    return Survey(
+        now=now,
+        totals={state.value: totals[state] for state in State if state in totals},
+        due=due,
+        departures=departures,
+        next_try=next_try,
+        since=since,
+        first=_first(row["first"] for row in handed),
+        last=_last(row["last"] for row in handed),
+        latest=_last(row["due"] for row in handed),
+        rate=_rate(submission, [row for row in handed if row["recent"]], since, now),
+    )
+
+
+def _rows(submission: Submission, now: datetime) -> list[dict[str, Any]]:
+    """What the messages have in common that are in one state and left lately or not."""
+    recent = Q(handed_over_at__isnull=False, handed_over_at__gt=now - WINDOW)
+    rows = submission.messages.order_by().annotate(recent=ExpressionWrapper(recent, BooleanField()))
+    found: Any = rows.values("state", "recent").annotate(
+        total=Count("pk"),
+        first=Min("handed_over_at"),
+        last=Max("handed_over_at"),
+        next=Min("due_at"),
+        due=Max("due_at"),
+        closes=Max("send_at"),
+    )
+    return list(found)
+
+
+def _departures(submission: Submission, now: datetime) -> tuple[Departures, datetime | None, datetime | None]:
+    """When what waits leaves later; and of what waits and is not among that, the first and the last try."""
+    later = ExpressionWrapper(Q(send_at__gt=now), BooleanField())
+    rows = submission.messages.order_by().filter(state=State.SCHEDULED).annotate(later=later).values("later")
+    found = rows.annotate(
+        total=Count("pk"),
+        opens=Min("send_at"),
+        closes=Max("send_at"),
+        postponed=Count("pk", filter=Q(postponed_by="window")),
+        next=Min("due_at"),
+        due=Max("due_at"),
+    )
+    by = {row["later"]: row for row in found}
+    later_on, now_due = by.get(True), by.get(False, {"next": None, "due": None})
+    departures = (
+        Departures(later_on["opens"], later_on["closes"], later_on["total"], later_on["postponed"])
+        if later_on
+        else NONE_LATER
+    )
+    return departures, now_due["next"], now_due["due"]
+
+
+def _rate(submission: Submission, recent: Rows, since: datetime | None, now: datetime) -> float:
+    """Messages in a second of late, since the first of them: those that began a moment ago are not slow.
+
+    What left before those could leave that are to leave now, because a person held them back or has just sent them
+    again, says nothing of their speed: of the pause, if anything.
+    """
+    total, first = sum(row["total"] for row in recent), _first(row["first"] for row in recent)
+    if first is not None and since is not None and first < since:
+        found = submission.messages.filter(handed_over_at__gte=since).aggregate(Count("pk"), Min("handed_over_at"))
+        total, first = found["pk__count"], found["handed_over_at__min"]
+    if first is None:
+        return 0.0
+    return float(total / max(now - first, SHORTEST).total_seconds())
+
+
+def _first(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _last(moments: Iterable[datetime | None]) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)

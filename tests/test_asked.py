@@ -1,0 +1,233 @@
+"""What is asked before many messages are changed at once: how many, what it means, what it does to the credits."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from compose import dispatch
+from compose.gateways.base import OutcomeUnknown
+from compose.models import Message, Submission
+from credits.models import Account, Member
+from tests import factories
+from tests.factories import NOON, assert_ledger_adds_up, at, balances
+from tests.gateways_for_tests import raising, scripted_gateway
+from tests.pages import Element, browser_of, read
+
+State = Message.State
+CHOICES = {"confirm": State.ACCEPTED, "again": State.SCHEDULED, "give_up": State.FAILED}
+# Two SMS each, so that messages and credits are not the same number.
+LONG = "a" * 161
+
+
+@pytest.fixture(autouse=True)
+def noon(db: None) -> Iterator[None]:
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+@pytest.fixture
+def account() -> Account:
+    return factories.account()
+
+
+@pytest.fixture
+def browser(account: Account) -> Client:
+    return browser_of(factories.owner(account))
+
+
+def doubtful(account: Account, to: int) -> Submission:
+    """A submission whose messages may all have left."""
+    made = factories.submission(account, to=to, body=LONG)
+    with scripted_gateway() as gateway:
+        gateway.script = raising(OutcomeUnknown("lost"))
+        dispatch.dispatch_due(clock=at(NOON))
+    assert set(made.messages.values_list("state", flat=True)) == {State.UNCONFIRMED}
+    return made
+
+
+def waiting(account: Account, to: int) -> Submission:
+    return factories.submission(account, to=to, body=LONG, deferred_to=NOON + timedelta(days=7))
+
+
+def states(of: Submission) -> list[str]:
+    return list(of.messages.order_by("pk").values_list("state", flat=True))
+
+
+def address_of(of: Submission, verb: str) -> str:
+    return reverse(verb, kwargs={"pk": of.pk})
+
+
+def asked(answer: Any) -> Element:
+    """The form of the page that asks."""
+    assert answer.status_code == 200
+    return read(answer).one("form", id="asked")
+
+
+def figures(form: Element) -> list[str]:
+    return [figure.text for figure in form.all("dd")]
+
+
+def posted(form: Element) -> dict[str, list[str]]:
+    """What the form posts with its button."""
+    data: dict[str, list[str]] = {}
+    for field in [*form.all("input"), form.one("button", type="submit")]:
+        data.setdefault(field.attributes["name"], []).append(field.attributes["value"])
+    return data
+
+
+def press(browser: Client, form: Element) -> Any:
+    return browser.post(form.attributes["action"], posted(form), follow=True)
+
+
+def told(answer: Any) -> str:
+    return " ".join(one.text for one in read(answer).all(role="status")).strip()
+
+
+def test_a_sending_is_cancelled_only_after_its_page_has_said_how_many_messages_and_credits(
+    account: Account, browser: Client
+) -> None:
+    made = waiting(account, 3)
+    page = read(browser.get(address_of(made, "submission")))
+    action = page.form(address_of(made, "cancel_submission"))
+    answer = browser.post(action.element.attributes["action"], action.typed())
+    form = asked(answer)
+    assert read(answer).one("h1").text == "Cancel 3 messages?"
+    assert figures(form) == ["3", "6"]
+    assert "They will not leave." in form.text
+    assert "Credits given back" in form.text
+    assert states(made) == [State.SCHEDULED] * 3
+    # Whoever leaves it goes back to the submission.
+    leave = [link for link in form.all("a") if link.text == "Leave these messages as they are"]
+    assert leave[0].attributes["href"] == address_of(made, "submission")
+    assert told(press(browser, form)) == "3 messages were cancelled and their price given back."
+    assert states(made) == [State.CANCELLED] * 3
+    assert balances(account) == factories.FULL
+    assert_ledger_adds_up()
+
+
+def test_the_question_can_be_loaded_again_and_asked_for_in_another_language(account: Account, browser: Client) -> None:
+    made = waiting(account, 2)
+    form = asked(browser.get(address_of(made, "cancel_submission")))
+    browser.post("/language/", {"language": "fr", "next": form.attributes["action"]}, follow=True)
+    assert figures(asked(browser.get(form.attributes["action"]))) == ["2", "4"]
+    assert states(made) == [State.SCHEDULED] * 2
+
+
+def test_what_has_left_meanwhile_is_named_and_is_no_part_of_what_is_cancelled(
+    account: Account, browser: Client
+) -> None:
+    made = waiting(account, 4)
+    first, second = made.messages.order_by("pk")[:2]
+    browser.post(reverse("cancel_message", kwargs={"pk": first.pk}))
+    form = asked(browser.post(address_of(made, "cancel_submission")))
+    assert figures(form) == ["3", "6"]
+    assert "1 other has left, is leaving or has ended, and stays as it is." in form.text
+    browser.post(reverse("cancel_message", kwargs={"pk": second.pk}))
+    assert told(press(browser, form)) == (
+        "1 message was cancelled and its price given back. 2 messages were cancelled and their price given back."
+    )
+
+
+def test_one_message_is_cancelled_without_a_question(account: Account, browser: Client) -> None:
+    made = waiting(account, 2)
+    browser.post(reverse("cancel_message", kwargs={"pk": made.messages.order_by("pk")[0].pk}))
+    browser.post(address_of(made, "cancel_submission"))
+    assert states(made) == [State.CANCELLED] * 2
+
+
+def test_looking_at_the_question_changes_nothing_and_where_nothing_is_to_ask_leads_back(
+    account: Account, browser: Client
+) -> None:
+    made, in_doubt = waiting(account, 1), doubtful(account, 2)
+    for address, back in (
+        (address_of(made, "cancel_submission"), address_of(made, "submission")),
+        (address_of(in_doubt, "decide_submission"), address_of(in_doubt, "submission")),
+        (reverse("decide_chosen"), reverse("unconfirmed")),
+    ):
+        for query in ("", "?decide=1&choice=give_up&shown=9"):
+            answer = browser.get(address + query)
+            assert (answer.status_code, answer.headers["Location"]) == (302, back)
+    assert (states(made), states(in_doubt)) == ([State.SCHEDULED], [State.UNCONFIRMED] * 2)
+
+
+@pytest.mark.parametrize(
+    ("choice", "title", "means", "price"),
+    [
+        ("confirm", "Were 3 messages sent?", "They are taken for sent.", "Credits paid6"),
+        ("again", "Send 3 messages again?", "their recipients get them twice", "held, and are paid once6"),
+        ("give_up", "Give up 3 messages?", "even if recipients got them", "Credits given back6"),
+    ],
+)
+def test_many_in_doubt_are_decided_only_after_the_page_has_said_what_it_means(
+    account: Account, browser: Client, choice: str, title: str, means: str, price: str
+) -> None:
+    made = doubtful(account, 3)
+    answer = browser.post(address_of(made, "decide_submission"), {"choice": choice, "shown": "3"})
+    form = asked(answer)
+    assert read(answer).one("h1").text == title
+    assert means in form.text
+    assert price in form.text.replace(" 6", "6")
+    assert states(made) == [State.UNCONFIRMED] * 3
+    assert "3 messages" in told(press(browser, form))
+    assert states(made) == [CHOICES[choice]] * 3
+    assert_ledger_adds_up()
+
+
+def test_the_ticked_ones_of_the_list_are_asked_about_and_no_others(account: Account, browser: Client) -> None:
+    made = doubtful(account, 3)
+    first, second, _third = made.messages.order_by("pk").values_list("pk", flat=True)
+    form = asked(browser.post(reverse("decide_chosen"), {"choice": "give_up", "pk": [str(first), str(second)]}))
+    assert figures(form) == ["2", "4"]
+    assert posted(form)["pk"] == [str(first), str(second)]
+    press(browser, form)
+    assert states(made) == [State.FAILED, State.FAILED, State.UNCONFIRMED]
+    # A single one is decided at once, as on its own page.
+    browser.post(reverse("decide_chosen"), {"choice": "confirm", "pk": [str(_third)]})
+    assert states(made) == [State.FAILED, State.FAILED, State.ACCEPTED]
+
+
+def test_when_more_are_in_doubt_than_was_asked_about_it_is_asked_again(account: Account, browser: Client) -> None:
+    made = doubtful(account, 3)
+    late = made.messages.order_by("pk")[0]
+    Message.objects.filter(pk=late.pk).update(state=State.SENDING, claim=late.claim, leased_until=NOON)
+    form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "again", "shown": "2"}))
+    assert figures(form) == ["2", "4"]
+    Message.objects.filter(pk=late.pk).update(state=State.UNCONFIRMED)
+    form = asked(press(browser, form))
+    assert figures(form) == ["3", "6"]
+    assert states(made) == [State.UNCONFIRMED] * 3
+    assert told(press(browser, form)) == "3 messages are sent again."
+
+
+@pytest.mark.parametrize("forged", [{}, {"shown": "x"}, {"shown": "-1"}, {"shown": "1"}, {"shown": "9" * 30}])
+def test_the_button_of_the_question_alone_is_no_answer_to_it(
+    account: Account, browser: Client, forged: dict[str, str]
+) -> None:
+    made = doubtful(account, 2)
+    browser.post(address_of(made, "decide_submission"), {"choice": "give_up", "decide": "1", **forged})
+    assert states(made) == [State.UNCONFIRMED] * 2
+
+
+def test_a_reader_is_not_asked_but_turned_away(account: Account) -> None:
+    made, in_doubt = waiting(account, 2), doubtful(account, 2)
+    reader = browser_of(factories.member(account, Member.Role.READER).user)
+    for address in (address_of(made, "cancel_submission"), address_of(in_doubt, "decide_submission")):
+        assert reader.get(address).status_code == reader.post(address, {"choice": "again"}).status_code == 403
+
+
+def test_asking_costs_as_many_queries_for_many_as_for_few(account: Account, browser: Client) -> None:
+    costs = []
+    for many in (2, 15):
+        submissions = {"cancel_submission": waiting(account, many), "decide_submission": doubtful(account, many)}
+        for verb, made in submissions.items():
+            with CaptureQueriesContext(connection) as queries:
+                asked(browser.post(address_of(made, verb), {"choice": "again", "shown": str(many)}))
+            costs.append(len(queries))
+    assert costs[:2] == costs[2:]
