@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from compose import admin_gateways, queries, tries  # noqa: F401  (registers the pages of gateways)
+from compose import admin_gateways, queries, story, tries  # noqa: F401  (registers the pages of gateways)
 from compose.admin_doubts import DoubtAdmin
 from compose.models import Message, OptOut, Submission, Transition
 from credits import regions
@@ -21,11 +21,28 @@ class TransitionInline(admin.TabularInline):
     model = Transition
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("at", "state", "why", "detail", "attempt", "by")
+    fields = readonly_fields = ("at", "state", "why", "said", "number", "by")
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        # Django makes an inline anew for each request, and this before its cells.
+        self.steps = {step.change.pk: step for step in story.of(queries.transitions(obj))} if obj else {}
+        return super().get_formset(request, obj, **kwargs)
 
     @admin.display(description=_("reason"))
     def why(self, transition: Transition) -> str:
-        return transition.reason_sentence
+        return self._step(transition).why
+
+    @admin.display(description=_("detail"))
+    def said(self, transition: Transition) -> str:
+        return self._step(transition).said
+
+    @admin.display(description=_("attempt"))
+    def number(self, transition: Transition) -> int | str:
+        return self._step(transition).attempt or ""
+
+    def _step(self, transition: Transition) -> story.Step:
+        # One that came after they were read stands alone.
+        return self.steps.get(transition.pk) or story.of([transition])[0]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -38,7 +55,7 @@ class TransitionInline(admin.TabularInline):
 class MessageAdmin(DoubtAdmin):
     list_display = ("send_at", "account", "recipient", "state", "why", "credits", "gateway", "attempts")
     list_filter = ("state", "gateway", "send_at")
-    list_select_related = ("account", "hold_ended_by")
+    list_select_related = ("account", "submission", "hold_ended_by")
     search_fields = ("recipient", "gateway_ref")
     show_full_result_count = False
     inlines = (TransitionInline,)
@@ -84,8 +101,8 @@ class MessageAdmin(DoubtAdmin):
             found.sentence,
             found.why,
             found.detail,
-            _("next attempt %(moment)s") % {"moment": _moment(found.next_at)} if found.next_at else "",
-            _("tried until %(moment)s; then it fails, and its price is given back") % {"moment": _moment(found.until)},
+            _("next attempt %(day)s, %(hour)s") % _moment(found.next_at) if found.next_at else "",
+            _("tried until %(day)s, %(hour)s; then it fails, and its price is given back") % _moment(found.until),
         )
 
     @admin.display(description=_("credits"))
@@ -93,8 +110,10 @@ class MessageAdmin(DoubtAdmin):
         return format_credits(message.cost)
 
 
-def _moment(at: datetime) -> str:
-    return date_format(timezone.localtime(at), "DATETIME_FORMAT")
+def _moment(at: datetime) -> dict[str, str]:
+    """The day and the hour, which each language joins in its own way."""
+    local = timezone.localtime(at)
+    return {"day": date_format(local, "DATE_FORMAT"), "hour": date_format(local, "TIME_FORMAT")}
 
 
 @admin.register(Submission)

@@ -3,9 +3,13 @@
 As the administration asks (compose/admin_doubts.py): the first press of the button changes nothing and shows the page,
 whose own button posts the same with `decide`. One message is changed without a question: the button that does it says
 what it means, and nothing else comes with it.
+
+The answer holds for what was asked about: the page posts how many that were, or a digest of which, and where it is
+something else by then nothing is changed and the page asks again, with the reason.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,10 +23,10 @@ from django.utils.translation import ngettext
 
 from compose.models import Message, Submission
 
-# The field with which the page's own button says that it was read.
-DECIDE = "decide"
+# The field with which the page's own button says that it was read, and that with the number which it named.
+DECIDE, SHOWN = "decide", "shown"
 # What may be asked about; the first three as the buttons of the pages name them.
-CONFIRM, SEND_AGAIN, GIVE_UP, CANCEL = "confirm", "again", "give_up", "cancel"
+CONFIRM, SEND_AGAIN, GIVE_UP, CANCEL, SEND_NOW = "confirm", "again", "give_up", "cancel", "now"
 
 
 class Words(NamedTuple):
@@ -63,7 +67,26 @@ WORDS: dict[str, Words] = {
         _("Cancel these messages"),
         ends=True,
     ),
+    SEND_NOW: Words(
+        _("They leave at once, or as soon as their hours permit. What has left cannot be called back."),
+        _("Credits that stay held, and are paid once"),
+        _("Send these messages now"),
+    ),
 }
+# What becomes of them while a sending is paused.
+WHILE_PAUSED: dict[str, Promise] = {
+    SEND_AGAIN: _(
+        "Those of a paused sending wait until it is resumed; the others leave at once, or as soon as their hours "
+        "permit. Some may have left the first time: their recipients get them twice."
+    ),
+    SEND_NOW: _("The sending is paused: they leave when it is resumed, or as soon as their hours permit then."),
+}
+# Why it is asked again.
+MORE_WAIT = _("More messages wait now than you were asked about. Nothing was changed: please decide again.")
+OTHERS = _(
+    "These are no longer the messages you were asked about: some were resolved meanwhile, or others are in doubt now. "
+    "Nothing was changed: please decide again."
+)
 
 
 class Concerned(NamedTuple):
@@ -78,12 +101,18 @@ def concerned(messages: QuerySet[Message]) -> Concerned:
     return Concerned(**messages.order_by().aggregate(total=Count("pk"), price=Sum("price", default=0)))
 
 
+def digest(keys: Iterable[int]) -> str:
+    """Which messages these are, in a text that is short however many they are: the same for the same keys only."""
+    return hashlib.sha256(",".join(str(key) for key in sorted(keys)).encode()).hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """Whether to do `choice` with the messages that are `concerned`; `others` says in a sentence what stays as it is.
 
-    Its button posts to the address of the page, `again` besides; who does not want it goes back to the page `back`,
-    whose name is `page`.
+    `why` says in a sentence why it is asked again, and `paused` whether the sending of any of them is. Its button posts
+    to the address of the page how many it named, and `again` besides; who does not want it goes back to the page
+    `back`, whose name is `page`.
     """
 
     choice: str
@@ -92,6 +121,8 @@ class Question:
     back: str
     page: str
     again: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
+    why: str | Promise = ""
+    paused: bool = False
 
     @property
     def title(self) -> str:
@@ -101,6 +132,7 @@ class Question:
             SEND_AGAIN: ngettext("Send %(count)s message again?", "Send %(count)s messages again?", count),
             GIVE_UP: ngettext("Give up %(count)s message?", "Give up %(count)s messages?", count),
             CANCEL: ngettext("Cancel %(count)s message?", "Cancel %(count)s messages?", count),
+            SEND_NOW: ngettext("Send %(count)s message now?", "Send %(count)s messages now?", count),
         }
         return said[self.choice] % {"count": number_format(count, force_grouping=True)}
 
@@ -109,9 +141,15 @@ class Question:
         return WORDS[self.choice]
 
     @property
+    def means(self) -> Promise:
+        """What becomes of the messages."""
+        return WHILE_PAUSED.get(self.choice, self.words.means) if self.paused else self.words.means
+
+    @property
     def fields(self) -> list[tuple[str, str | int]]:
         """What its form posts besides the button: each name with each of its values."""
-        return [(name, value) for name, values in self.again.items() for value in values]
+        again = {SHOWN: [self.concerned.total], **self.again}
+        return [(name, value) for name, values in again.items() for value in values]
 
 
 def named(submission: Submission) -> str:
@@ -129,3 +167,21 @@ def page(request: HttpRequest, question: Question, *, section: str = "sent") -> 
 def answered(request: HttpRequest) -> bool:
     """Whether the button of the page that asks was pressed."""
     return DECIDE in request.POST
+
+
+def agreed(request: HttpRequest) -> int:
+    """To how many messages a person said yes: as many as the page had named, and without that page to one."""
+    shown = request.POST.get(SHOWN, "") if answered(request) else ""
+    return max(1, int(shown)) if shown.isascii() and shown.isdecimal() and len(shown) < 10 else 1
+
+
+def staying(count: int) -> str:
+    """What is said of so many messages of a submission that wait no more."""
+    if not count:
+        return ""
+    sentence = ngettext(
+        "%(counter)s other has left, is leaving or has ended, and stays as it is.",
+        "%(counter)s others have left, are leaving or have ended, and stay as they are.",
+        count,
+    )
+    return sentence % {"counter": number_format(count, force_grouping=True)}

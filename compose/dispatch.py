@@ -47,6 +47,7 @@ from compose import (
     routing,
     stopping,
     tallies,
+    turns,
     vendor_codes,
 )
 from compose.changing import change_each, note_each
@@ -111,7 +112,8 @@ def serve(
         if not room:
             # Others have taken what the gateway's limit leaves for now.
             break
-        made, moved_on = claims.claim_due(queue, clock=clock, size=room)
+        with turns.taken(many=queue.bulk):
+            made, moved_on = claims.claim_due(queue, clock=clock, size=room)
         if not made and not moved_on:
             break
         batches += 1
@@ -183,7 +185,8 @@ def _settle_surely(claim: Claim, handed_over_at: datetime, answers: Sequence[Out
         try:
             if number and marks.is_settled(claim.id):
                 return False
-            return _settle(claim, handed_over_at, answers, clock)
+            with turns.taken(many=queues.is_bulk(len(claim.messages))):
+                return _settle(claim, handed_over_at, answers, clock)
         except OperationalError as error:
             if number == len(SETTLE_PAUSES) - 1:
                 raise

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -26,10 +27,14 @@ MOST_SHOWN = 10_000_000
 
 
 class DoubtForm(forms.Form):
-    """What became of which messages: `pk` are those that were ticked, `shown` how many the page spoke of."""
+    """What became of which messages: `pk` are those that were ticked, `shown` how many the page spoke of.
+
+    `about` is the digest of those that it asked about.
+    """
 
     choice = forms.ChoiceField(choices=[(name, name) for name in VERBS])
     shown = forms.IntegerField(required=False, min_value=0, max_value=MOST_SHOWN)
+    about = forms.CharField(required=False)
     pk = forms.TypedMultipleChoiceField(required=False, coerce=int)
 
     def __init__(self, data: Any) -> None:
@@ -81,7 +86,7 @@ def decide_message(request: MemberRequest, pk: int) -> HttpResponse:
     """Say what became of one message."""
     found = get_object_or_404(Message, pk=pk, account=request.member.account)
     rows = unconfirmed.of_account(request.member.account).filter(pk=found.pk)
-    return _decide(request, DoubtForm(request.POST), rows, reverse("message", kwargs={"pk": pk}))
+    return _decide(request, DoubtForm(request.POST), rows, reverse("message", kwargs={"pk": found.pk}))
 
 
 @member_page(may_send)
@@ -89,10 +94,8 @@ def decide_message(request: MemberRequest, pk: int) -> HttpResponse:
 def decide_submission(request: MemberRequest, pk: int) -> HttpResponse:
     """Say what became of all unconfirmed messages of a submission."""
     found = get_object_or_404(Submission, pk=pk, account=request.member.account)
-    rows = unconfirmed.of_submission(found)
-    return _decide(
-        request, DoubtForm(request.POST), rows, reverse("submission", kwargs={"pk": pk}), asking.named(found)
-    )
+    rows, back = unconfirmed.of_submission(found), reverse("submission", kwargs={"pk": found.pk})
+    return _decide(request, DoubtForm(request.POST), rows, back, asking.named(found))
 
 
 def _decide(
@@ -113,20 +116,23 @@ def _decide(
     # So many the page spoke of; what was resolved before this began is missing in `rows`.
     spoken_of = form.cleaned_data["shown"]
     shown = len(ticked) if spoken_of is None else spoken_of
-    found = asking.concerned(rows)
-    # More may be in doubt by now than the page that asked had counted.
-    if found.total > 1 and not (asking.answered(request) and found.total <= shown):
-        meanwhile = max(0, shown - found.total)
+    # Read once: these and no others are asked about or decided, whatever comes in doubt meanwhile.
+    found = list(rows.order_by("pk").values_list("pk", "price", "submission__paused_at"))
+    pks = [pk for pk, _price, _paused_at in found]
+    about, answered = asking.digest(pks), asking.answered(request)
+    if (form.cleaned_data["about"] != about and found) if answered else len(found) > 1:
+        meanwhile = max(0, shown - len(found))
         question = asking.Question(
             choice=choice,
-            concerned=found,
-            others=left_alone(meanwhile) if meanwhile else "",
+            concerned=asking.Concerned(len(found), sum(price for _pk, price, _paused_at in found)),
+            others=left_alone(meanwhile) if meanwhile and not answered else "",
             back=back,
             page=where,
-            again={"choice": [choice], "shown": [found.total], "pk": ticked},
+            again={"choice": [choice], "about": [about], "pk": ticked},
+            why=asking.OTHERS if answered else "",
+            paused=any(paused_at for _pk, _price, paused_at in found),
         )
         return asking.page(request, question)
-    pks = rows.order_by("pk").values_list("pk", flat=True)
     decided = VERBS[choice](pks, by=request.user, now=timezone.now(), account=request.member.account)
     meanwhile = max(decided.others, shown - decided.changed)
     if decided.changed:
@@ -140,18 +146,18 @@ def sentence(choice: str, count: int) -> str:
     """What the choice did to `count` messages."""
     said = {
         CONFIRM: ngettext(
-            "%(count)d message is taken for sent, and its price is paid.",
-            "%(count)d messages are taken for sent, and their price is paid.",
+            "%(count)s message is taken for sent, and its price is paid.",
+            "%(count)s messages are taken for sent, and their price is paid.",
             count,
         ),
-        SEND_AGAIN: ngettext("%(count)d message is sent again.", "%(count)d messages are sent again.", count),
+        SEND_AGAIN: ngettext("%(count)s message is sent again.", "%(count)s messages are sent again.", count),
         GIVE_UP: ngettext(
-            "%(count)d message was given up, and its price given back.",
-            "%(count)d messages were given up, and their price given back.",
+            "%(count)s message was given up, and its price given back.",
+            "%(count)s messages were given up, and their price given back.",
             count,
         ),
     }
-    return said[choice] % {"count": count}
+    return said[choice] % {"count": number_format(count, force_grouping=True)}
 
 
 def left_alone(count: int) -> str:
@@ -159,7 +165,7 @@ def left_alone(count: int) -> str:
     if not count:
         return _("Nothing was changed: a report, or somebody else, had resolved this meanwhile.")
     return ngettext(
-        "%(count)d message was left as it is: a report, or somebody else, had resolved it meanwhile.",
-        "%(count)d messages were left as they are: a report, or somebody else, had resolved them meanwhile.",
+        "%(count)s message was left as it is: a report, or somebody else, had resolved it meanwhile.",
+        "%(count)s messages were left as they are: a report, or somebody else, had resolved them meanwhile.",
         count,
-    ) % {"count": count}
+    ) % {"count": number_format(count, force_grouping=True)}

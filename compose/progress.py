@@ -13,7 +13,7 @@ from typing import NamedTuple
 from compose import survey as surveys
 from compose.models import Message, Submission
 from compose.queries import FOLLOWED, MOVING, NOW_AND_THEN, RARELY, SOON, Departures, asks_again
-from compose.survey import SHORTEST
+from compose.survey import NEVER_LEFT, SHORTEST
 
 State = Message.State
 # What a bar shows from its beginning to its end, so that it fills from the left.
@@ -37,6 +37,8 @@ SHORTLY = timedelta(seconds=RARELY)
 NEARLY = timedelta(seconds=2)
 # A shorter time without any that leaves is not worth a word.
 SILENT = timedelta(seconds=30)
+# When one in so many could leave only late, the time that it all took is that of the wait.
+ONE_IN = 10
 # How often a page asks besides while messages leave, in seconds; a large one asks less often (`surveys.every`).
 BRISK = surveys.SHARED_FOR
 # Of the drawing of the bar, in its own units. What there is shows, however little beside the rest.
@@ -72,9 +74,10 @@ class Speed(NamedTuple):
 class Progress:
     """How far a submission is at the moment `now`.
 
-    Messages were handed to a gateway from `first` to `last`, of late `rate` in a second; none of them could leave any
-    later than `latest`. Those whose departure has come could leave from `since` on; of those that wait, the next is
-    tried at `next_try`. `stirred` are the moments after which a page follows it.
+    Those whose departure has come could leave from `since` on; of those that wait, the next is tried at `next_try`. A
+    gateway was last asked at `asked`, of late for `rate` messages in a second, whatever it answered. Of those that it
+    did not refuse, `gone` left from `first` to `last`; at the end, `late` are those of them that could not leave in the
+    first half of that time. `stirred` are the moments after which a page follows it.
     """
 
     now: datetime
@@ -85,7 +88,9 @@ class Progress:
     since: datetime | None
     first: datetime | None
     last: datetime | None
-    latest: datetime | None
+    gone: int
+    late: int
+    asked: datetime | None
     rate: float
     stirred: Sequence[datetime]
 
@@ -134,19 +139,24 @@ class Progress:
         return self.left == 0
 
     @property
+    def none_left(self) -> bool:
+        """Whether none left at all: each was refused, or cancelled."""
+        return self.in_state(*NEVER_LEFT) == self.total
+
+    @property
     def percent(self) -> int:
         """How much of it is done with, in whole hundredths: all of it only when nothing is left."""
         return (self.total - self.left) * 100 // self.total
 
     @property
     def speed(self) -> Speed | None:
-        """How fast messages leave now; None when none did lately."""
-        return _speed(self.rate)
+        """How fast messages leave now; None when none did lately, and during a silence: what was fast has stopped."""
+        return None if self.silence else _speed(self.rate)
 
     @property
     def time_left(self) -> timedelta | None:
         """How long those will take whose departure has come, at the speed of now; None when that is not known."""
-        if not self.rate or not self.to_go or self.paused or self.tried_later:
+        if not self.speed or not self.to_go or self.paused or self.tried_later:
             return None
         return timedelta(seconds=self.to_go / self.rate)
 
@@ -162,22 +172,22 @@ class Progress:
 
     @property
     def silence(self) -> timedelta | None:
-        """For how long none has left although it was time; None when that is not long yet."""
+        """For how long no gateway has taken or refused any although it was time; None when that is not long yet."""
         if self.since is None:
             return None
-        silent = self.now - max(self.since, self.last or self.since)
+        silent = self.now - max(self.since, self.asked or self.since)
         return silent if silent >= SILENT else None
 
     @property
     def took(self) -> timedelta | None:
         """How long it lasted from the first message to the last; None before the end, or when none left.
 
-        None too when most of that time was spent waiting: for the end of a pause, for another try, for a window.
+        None too when many of them, one in ONE_IN, could leave only in the second half of that time: it was spent
+        waiting, for the end of a pause, for another try, for a window. A few that were late leave it as it is.
         """
-        if not (self.finished and self.first and self.last and self.latest):
+        if not (self.finished and self.first and self.last) or self.late * ONE_IN >= self.gone:
             return None
-        took = self.last - self.first
-        return took if (self.latest - self.first) * 2 <= took else None
+        return self.last - self.first
 
     @property
     def at_once(self) -> bool:
@@ -189,8 +199,7 @@ class Progress:
         """How fast they left all in all; None when that says nothing."""
         if self.took is None or self.at_once:
             return None
-        gone = self.total - self.in_state(State.FAILED, State.CANCELLED)
-        return _speed(gone / self.took.total_seconds())
+        return _speed(self.gone / self.took.total_seconds())
 
     @property
     def width(self) -> int:
@@ -236,7 +245,9 @@ def progress(submission: Submission, *, now: datetime, follows: bool = False) ->
         since=found.since,
         first=found.first,
         last=found.last,
-        latest=found.latest,
+        gone=found.gone,
+        late=found.late,
+        asked=found.asked,
         rate=found.rate,
         stirred=_stirred(submission, found),
     )
@@ -248,7 +259,7 @@ def _stirred(submission: Submission, found: surveys.Survey) -> list[datetime]:
     moving = [state for state in found.totals if state in MOVING and not (held and state == State.SCHEDULED)]
     if not moving:
         return []
-    moments = [found.due[state] for state in moving] + [found.last]
+    moments = [found.due[state] for state in moving] + [found.asked]
     if State.SCHEDULED in moving:
         moments.append(found.departures.first)
     return [moment for moment in moments if moment is not None]

@@ -45,6 +45,14 @@ class CannotReplace(Exception):
         self.submission = submission
 
 
+class MoreWait(Exception):
+    """More messages of `submission` wait than the verb was to change at most: nothing was changed."""
+
+    def __init__(self, submission: Submission) -> None:
+        super().__init__(f"more messages of submission {submission.pk} wait than were to be changed")
+        self.submission = submission
+
+
 class Moved(NamedTuple):
     """What a move did: so many messages have another departure, so many others had left or were on their way.
 
@@ -59,13 +67,14 @@ class Moved(NamedTuple):
     postponed_to: frozenset[str]
 
 
-def move(submission: Submission, *, to: datetime | None, by: Any, now: datetime) -> Moved:
+def move(submission: Submission, *, to: datetime | None, by: Any, now: datetime, at_most: int | None = None) -> Moved:
     """Let the messages of the submission that wait leave at the moment `to`, without one at once.
 
     Commercial ones wait for the window of their region from then on, and the validity runs from the departure, as
-    when they were submitted. Their price stays. Raises Refused for a moment that is past or too far away.
+    when they were submitted. Their price stays. Raises Refused for a moment that is past or too far away, and
+    MoreWait when more of them wait than `at_most`.
     """
-    return _move(submission, submission.messages.all(), to=to, by=by, now=now)
+    return _move(submission, submission.messages.all(), to=to, by=by, now=now, at_most=at_most)
 
 
 def move_message(message: Message, *, to: datetime | None, by: Any, now: datetime) -> Moved:
@@ -74,10 +83,20 @@ def move_message(message: Message, *, to: datetime | None, by: Any, now: datetim
 
 
 @transaction.atomic
-def _move(submission: Submission, messages: QuerySet[Message], *, to: datetime | None, by: Any, now: datetime) -> Moved:
+def _move(
+    submission: Submission,
+    messages: QuerySet[Message],
+    *,
+    to: datetime | None,
+    by: Any,
+    now: datetime,
+    at_most: int | None = None,
+) -> Moved:
     check_moment(to, now=now)
     found = locked(submission)
     rows = waiting(messages, "send_at")
+    if at_most is not None and len(rows) > at_most:
+        raise MoreWait(found)
     departures = _departures(rows, found, to or now)
     validity = timedelta(hours=settings.SMS_VALIDITY_HOURS)
     changes = [story.move(row.send_at, departure.at) for row, departure in zip(rows, departures, strict=True)]

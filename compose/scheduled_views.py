@@ -7,13 +7,14 @@ from datetime import datetime
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from compose import moment_form, scheduled
+from compose import asking, moment_form, scheduled
 from compose.models import Message, Submission
 from compose.moment_form import MoveForm
 from compose.planning import Refused
@@ -25,11 +26,38 @@ from credits.access import MemberRequest, may_send, member_page
 @member_page(may_send)
 @require_http_methods(["GET", "HEAD", "POST"])
 def move_submission(request: MemberRequest, pk: int) -> HttpResponse:
-    """Another departure for all messages of a submission that wait."""
-    found = _submission(request, pk)
-    return _move(
-        request, found, None, lambda to, now: scheduled.move(found, to=to, by=request.user, now=now)
-    ) or redirect("submission", pk=pk)
+    """Another departure for all messages of a submission that wait; many leave at once after the page that asks."""
+    found, agreed = _submission(request, pk), asking.agreed(request)
+    waiting = found.messages.filter(state=Message.State.SCHEDULED)
+    at_once = request.method == "POST" and request.POST.get("when") == moment_form.NOW
+    if at_once and (waits := asking.concerned(waiting)).total > agreed:
+        return _ask_to_send_now(request, found, waits)
+    try:
+        return _move(
+            request,
+            found,
+            None,
+            # To another moment nothing is lost by moving them, whatever came back to the queue meanwhile.
+            lambda to, now: scheduled.move(
+                found, to=to, by=request.user, now=now, at_most=agreed if to is None else None
+            ),
+        ) or redirect("submission", pk=pk)
+    except scheduled.MoreWait:
+        return _ask_to_send_now(request, found, asking.concerned(waiting))
+
+
+def _ask_to_send_now(request: MemberRequest, submission: Submission, waits: asking.Concerned) -> HttpResponse:
+    question = asking.Question(
+        choice=asking.SEND_NOW,
+        concerned=waits,
+        others=asking.staying(submission.recipients - waits.total),
+        back=reverse("submission", kwargs={"pk": submission.pk}),
+        page=asking.named(submission),
+        again={"when": [moment_form.NOW]},
+        why=asking.MORE_WAIT if asking.answered(request) else "",
+        paused=submission.paused_at is not None,
+    )
+    return asking.page(request, question, section="sent" if question.others else "scheduled")
 
 
 @member_page(may_send)

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from compose import queues, scheduled
 from compose.foreign import moment, reference, storable
@@ -55,6 +54,10 @@ def submit(
     if replaces is not None and replaces.account_id != draft.account.pk:
         raise ValueError("a submission replaces one of its own account")
     fingerprint = _fingerprint(draft)
+    # A second click ends here: at the INSERT it would be an error in the database's log, with the text of the SMS.
+    earlier = _earlier(draft, fingerprint)
+    if earlier is not None:
+        return earlier, False
     try:
         planned = planned or plan(draft, now=now)
         with transaction.atomic():
@@ -65,8 +68,8 @@ def submit(
             if replaces is not None:
                 Submission.objects.filter(pk=replaces.pk).update(replaced_by=submission)
     except (IntegrityError, Refused, ledger.NotEnoughCredit, scheduled.CannotReplace):
-        # A second click: the unique key refuses it, or what the first one left, such as too few credits. Looked for
-        # only here, so that the first click, which nearly all are, does not pay for it.
+        # Two clicks at once: the unique key refuses this one, or the lock of what is replaced, or what the other one
+        # left, such as too few credits.
         earlier = _earlier(draft, fingerprint)
         if earlier is None:
             raise
@@ -158,22 +161,29 @@ def _store(planned: Plan, fingerprint: str) -> Submission:
     return submission
 
 
+@transaction.atomic
 def cancel(account: Account, messages: Iterable[int], *, by: Any, now: datetime) -> int:
     """Cancel those of the account's messages that wait, give their credits back, and return how many they were.
 
     Atomic against the claim: a message is either cancelled here or claimed there.
     """
-    return _cancel(Message.objects.filter(account=account, pk__in=list(messages)), by=by, now=now)
-
-
-def cancel_submission(submission: Submission, *, by: Any, now: datetime) -> int:
-    """Cancel all messages of the submission that still wait, and return how many they were."""
-    return _cancel(submission.messages.all(), by=by, now=now)
+    rows = scheduled.waiting(Message.objects.filter(account=account, pk__in=list(messages)))
+    return _end_cancelled(rows, by=by, now=now)
 
 
 @transaction.atomic
-def _cancel(messages: QuerySet[Message], *, by: Any, now: datetime) -> int:
-    rows = scheduled.waiting(messages)
+def cancel_submission(submission: Submission, *, by: Any, now: datetime, at_most: int | None = None) -> int:
+    """Cancel all messages of the submission that still wait, and return how many they were.
+
+    Raises `scheduled.MoreWait` when they are more than `at_most`.
+    """
+    rows = scheduled.waiting(submission.messages.all())
+    if at_most is not None and len(rows) > at_most:
+        raise scheduled.MoreWait(submission)
+    return _end_cancelled(rows, by=by, now=now)
+
+
+def _end_cancelled(rows: Sequence[Message], *, by: Any, now: datetime) -> int:
     end_holds([Ending(row, State.CANCELLED, "cancelled", by=by) for row in rows], key=f"cancel:{uuid.uuid4()}", now=now)
     return len(rows)
 

@@ -6,9 +6,10 @@ end with the attempts that the message's own row counts.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from compose.models import Message, Transition
 from compose.reasons import NOT_HANDED_OVER, sentence
+from compose.terms import departure_of
 
 State = Message.State
 MOVED = "moved"
@@ -56,12 +58,39 @@ def given_back(transitions: Sequence[Transition]) -> set[int]:
 
 
 def planned(message: Message, transitions: Sequence[Transition]) -> datetime | None:
-    """When a message was to leave as it was written; None for at once, or where a version before did not keep it."""
+    """When a message was to leave as it was written; None for at once, or where that is not known any more.
+
+    A version before kept no departures of a move. And a claim that finds the window of a commercial message closed
+    moves it to the next opening without a change of state: such a departure was planned by nobody.
+    """
     moves = [one for one in transitions if one.reason == MOVED]
     departures = departures_of(moves[0]) if moves else (message.send_at, message.send_at)
     if departures is None or departures[0] <= message.submission.created_at:
         return None
-    return departures[0]
+    if not message.submission.commercial or not (moves or message.postponed_by):
+        return departures[0]
+    return _asked_for(message, departures[0], transitions, moved=bool(moves))
+
+
+def _asked_for(
+    message: Message, departure: datetime, transitions: Sequence[Transition], *, moved: bool
+) -> datetime | None:
+    """The departure of a commercial message as it was written, where `departure` may be that or a claim's doing."""
+    submission = message.submission
+    asked = submission.deferred_to or submission.created_at
+
+    def opening(asked: datetime) -> datetime:
+        zone = ZoneInfo(submission.time_zone)
+        return departure_of(message.recipient, message.region, asked=asked, commercial=True, zone=zone).at
+
+    if moved:
+        # What was asked for may have changed with it. A claim moves to the very moment at which a window opens.
+        by_itself = opening(departure - timedelta(seconds=1)) != departure
+        return departure if by_itself or opening(submission.created_at) == departure else None
+    written = opening(asked)
+    # What happened to it before the moment asked for: that one was set later, when others of its submission were moved.
+    own = asked == submission.deferred_to and not (transitions and transitions[0].at < asked)
+    return written if written == departure or (own and written == asked) else None
 
 
 def move(before: datetime, after: datetime) -> str:
@@ -70,10 +99,11 @@ def move(before: datetime, after: datetime) -> str:
 
 
 def departures_of(moved: Transition) -> tuple[datetime, datetime] | None:
-    """The departures that `move` kept, before and after; None where a version before kept none."""
+    """The departures that `move` kept, before and after, by the reader's clock; None where it did not keep them."""
     try:
-        before, after = map(datetime.fromisoformat, moved.detail.split())
-    except ValueError:
+        # A moment without its offset is none, and one at the end of the calendar has no hour elsewhere.
+        before, after = (timezone.localtime(datetime.fromisoformat(moment)) for moment in moved.detail.split())
+    except (ValueError, OverflowError):
         return None
     return before, after
 
@@ -82,5 +112,7 @@ def _moved(one: Transition) -> str:
     departures = departures_of(one)
     if departures is None:
         return sentence(one.reason)
-    before, after = (date_format(timezone.localtime(moment), "j F Y, H:i") for moment in departures)
-    return _("Its departure was changed from %(before)s to %(after)s.") % {"before": before, "after": after}
+    day, new_day = (date_format(moment, "j F Y") for moment in departures)
+    hour, new_hour = (date_format(moment, "H:i") for moment in departures)
+    said = _("Its departure was changed from %(day)s, %(hour)s to %(new_day)s, %(new_hour)s.")
+    return said % {"day": day, "hour": hour, "new_day": new_day, "new_hour": new_hour}

@@ -1,10 +1,11 @@
 """What the messages of a submission have in common: how many are in each state, and between which moments they move.
 
 The first query reads each message of the submission once, which costs tens of milliseconds for a hundred thousand; an
-index on their state would cost more, at each step of each message. So a large submission is read for all who follow it
-together, and no more once nothing of it moves. Two others follow where they are needed: while something leaves later,
-and just after a person resumed the submission or sent messages again. However many recipients there are, there are no
-more.
+index on their state would cost more, at each step of each message. So a large submission is read for all together who
+follow it, and no more once nothing of it moves: once in each web process, for what is kept is that process's own (the
+default cache). Three others follow where they are needed: while something leaves later; just after a person resumed the
+submission or sent messages again; and at the end, when some could leave only late. However many recipients there are,
+there are no more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +24,10 @@ Rows = Sequence[dict[str, Any]]
 # The speed is that of so long a time; a shorter one than SHORTEST says nothing about speed.
 WINDOW, SHORTEST = timedelta(minutes=1), timedelta(seconds=1)
 # What so many recipients or more have is read for several readers at once. It is as old as this at the most, and a
-# second older for each so many: no page asks more often, so nobody sees anything go back.
+# second older for each so many: no page asks more often, so nobody sees anything go back, whichever process answers.
 SHARED_FROM, SHARED_FOR, A_SECOND_FOR = 5_000, 2, 50_000
+# Of these none left: they were refused, or given up before any gateway took them.
+NEVER_LEFT = (State.FAILED, State.CANCELLED)
 NONE_LATER = Departures(first=None, last=None, waiting=0, postponed=0)
 
 
@@ -33,9 +36,10 @@ class Survey:
     """What the messages of a submission had in common at the moment `now`.
 
     `totals` and `due` by state: how many there are, and the latest moment at which those were to leave that are not
-    `departures`, which leave later. Messages were handed to a gateway from `first` to `last`, of late `rate` in a
-    second; none of them could leave any later than `latest`. Those that are to leave now could do so from `since` on;
-    of those that wait, the next is tried at `next_try`.
+    `departures`, which leave later. Those that are to leave now could do so from `since` on; of those that wait, the
+    next is tried at `next_try`. A gateway was last asked at `asked`, of late for `rate` messages in a second, whatever
+    it answered. Of those that it did not refuse, `gone` left from `first` to `last`; once none is left to leave, `late`
+    are those of them that could not leave in the first half of that time.
     """
 
     now: datetime
@@ -46,7 +50,9 @@ class Survey:
     since: datetime | None
     first: datetime | None
     last: datetime | None
-    latest: datetime | None
+    gone: int
+    late: int
+    asked: datetime | None
     rate: float
 
     @property
@@ -63,12 +69,14 @@ def every(recipients: int) -> int:
 def survey(submission: Submission, *, now: datetime, follows: bool = False) -> Survey:
     """What there is of the submission now; for a page that only `follows` it, perhaps what another one has just seen.
 
-    One query, two or three; or none.
+    One query, two or three; or none. A page that follows it is answered from what another one saw of the same process.
     """
     if submission.recipients < SHARED_FROM:
         return _read(submission, now)
-    # The request's key makes it that of this submission for ever, and what a person holds back counts at once.
-    key = f"survey:{submission.request_key}:{submission.paused_at and submission.paused_at.timestamp()}"
+    # Both make it that of this submission for ever: the request's key comes from a browser and is another one's too in
+    # another account, and a database that was restored gives an id again. What a person holds back counts at once.
+    whose = f"{submission.pk}:{submission.request_key}"
+    key = f"survey:{whose}:{submission.paused_at and submission.paused_at.timestamp()}"
     good_for = every(submission.recipients)
     kept: Survey | None = cache.get(key)
     if kept is not None and (kept.ended or (follows and timedelta() <= now - kept.now < timedelta(seconds=good_for))):
@@ -92,6 +100,12 @@ def _read(submission: Submission, now: datetime) -> Survey:
         departures, next_try, due[State.SCHEDULED] = _departures(submission, now)
     sending = [row["next"] for row in rows if row["state"] == State.SENDING]
     since = _first([next_try, *sending])
+    left = [row for row in handed if row["state"] not in NEVER_LEFT]
+    first, last = _first(row["first"] for row in left), _last(row["last"] for row in left)
+    late, latest = 0, _last(row["due"] for row in left)
+    if first and last and latest and not (State.SCHEDULED in totals or State.SENDING in totals):
+        middle = first + (last - first) / 2
+        late = _late(submission, middle) if latest > middle else 0
     return Survey(
         now=now,
         totals={state.value: totals[state] for state in State if state in totals},
@@ -99,9 +113,11 @@ def _read(submission: Submission, now: datetime) -> Survey:
         departures=departures,
         next_try=next_try,
         since=since,
-        first=_first(row["first"] for row in handed),
-        last=_last(row["last"] for row in handed),
-        latest=_last(row["due"] for row in handed),
+        first=first,
+        last=last,
+        gone=sum(row["handed"] for row in left),
+        late=late,
+        asked=_last(row["last"] for row in handed),
         rate=_rate(submission, [row for row in handed if row["recent"]], since, now),
     )
 
@@ -112,6 +128,8 @@ def _rows(submission: Submission, now: datetime) -> list[dict[str, Any]]:
     rows = submission.messages.order_by().annotate(recent=ExpressionWrapper(recent, BooleanField()))
     found: Any = rows.values("state", "recent").annotate(
         total=Count("pk"),
+        # A report may say of one that waits to leave again that it arrived: it has no moment then.
+        handed=Count("handed_over_at"),
         first=Min("handed_over_at"),
         last=Max("handed_over_at"),
         next=Min("due_at"),
@@ -141,6 +159,12 @@ def _departures(submission: Submission, now: datetime) -> tuple[Departures, date
         else NONE_LATER
     )
     return departures, now_due["next"], now_due["due"]
+
+
+def _late(submission: Submission, moment: datetime) -> int:
+    """How many of those that left could not leave before this moment: for a pause, another try, a window."""
+    left = submission.messages.exclude(state__in=NEVER_LEFT).filter(handed_over_at__isnull=False)
+    return left.filter(due_at__gt=moment).count()
 
 
 def _rate(submission: Submission, recent: Rows, since: datetime | None, now: datetime) -> float:

@@ -72,7 +72,7 @@ def of(message: Message, transitions: Sequence[Transition]) -> Tries | None:
         most=failover.most_attempts(message, routing.candidates(wanted)),
         why=sentence(failed.reason) if failed else "",
         detail=failed.detail if failed else "",
-        next_at=None if under_way else message.due_at,
+        next_at=None if under_way or message.submission.paused_at else message.due_at,
         until=message.valid_until,
         under_way=under_way,
         in_doubt=failed is not None and failed.reason == SENT_AGAIN,
@@ -82,11 +82,14 @@ def of(message: Message, transitions: Sequence[Transition]) -> Tries | None:
 def why(message: Message) -> str:
     """Why the message is where it is, in the reader's language; "" when there is nothing to explain.
 
-    One that was never tried says so, where its reason is that others were: then its gateway rests.
+    One that was never tried says so, where its reason is that others were: then its gateway rests. While its
+    submission is paused it waits for a person, and the gateway has no part in it.
     """
     waits = message.state == State.SCHEDULED and not message.attempts
     if not waits or message.reason != "gateway_unreachable":
         return message.reason_sentence
-    if message.due_at is None or message.due_at <= timezone.now():
+    if message.due_at is None or message.submission.paused_at:
+        return ""
+    if message.due_at <= timezone.now():
         return str(RESTS)
     return str(RESTS_UNTIL) % {"hour": date_format(timezone.localtime(message.due_at), "H:i:s")}

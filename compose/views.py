@@ -17,6 +17,7 @@ from compose.forms import SentFilter
 from compose.models import Message, Submission
 from compose.paging import page, page_by_number
 from compose.progress import progress
+from compose.scheduled import MoreWait
 from compose.sending_views import AFTER_SENDING
 from compose.windows import window_sentence
 from credits import queries as credit_queries
@@ -178,40 +179,37 @@ def cancel_message(request: MemberRequest, pk: int) -> HttpResponse:
 def cancel_submission(request: MemberRequest, pk: int) -> HttpResponse:
     """Cancel all messages of a submission that wait; many of them after the page that asks."""
     found, back = _submission(request, pk), reverse("submission", kwargs={"pk": pk})
-    waits = asking.concerned(found.messages.filter(state=Message.State.SCHEDULED))
-    if waits.total > 1 and not asking.answered(request):
-        question = asking.Question(
-            choice=asking.CANCEL,
-            concerned=waits,
-            others=_staying(found.recipients - waits.total),
-            back=back,
-            page=asking.named(found),
-        )
-        return asking.page(request, question, section="sent" if question.others else "scheduled")
-    if request.method == "POST":
-        _say_cancelled(request, services.cancel_submission(found, by=request.user, now=timezone.now()))
-    return redirect(back)
-
-
-def _staying(count: int) -> str:
-    """What is said of so many messages of a submission that cannot be cancelled any more."""
-    if not count:
-        return ""
-    sentence = ngettext(
-        "%(counter)s other has left, is leaving or has ended, and stays as it is.",
-        "%(counter)s others have left, are leaving or have ended, and stay as they are.",
-        count,
+    waiting, agreed = found.messages.filter(state=Message.State.SCHEDULED), asking.agreed(request)
+    waits = asking.concerned(waiting)
+    if request.method == "POST" and waits.total <= agreed:
+        try:
+            cancelled = services.cancel_submission(found, by=request.user, now=timezone.now(), at_most=agreed)
+        except MoreWait:
+            # They came back to the queue since they were counted.
+            waits = asking.concerned(waiting)
+        else:
+            _say_cancelled(request, cancelled)
+            return redirect(back)
+    elif waits.total <= 1:
+        return redirect(back)
+    question = asking.Question(
+        choice=asking.CANCEL,
+        concerned=waits,
+        others=asking.staying(found.recipients - waits.total),
+        back=back,
+        page=asking.named(found),
+        why=asking.MORE_WAIT if asking.answered(request) else "",
     )
-    return sentence % {"counter": number_format(count, force_grouping=True)}
+    return asking.page(request, question, section="sent" if question.others else "scheduled")
 
 
 def _say_cancelled(request: HttpRequest, count: int) -> None:
     if count:
         sentence = ngettext(
-            "%(count)d message was cancelled and its price given back.",
-            "%(count)d messages were cancelled and their price given back.",
+            "%(count)s message was cancelled and its price given back.",
+            "%(count)s messages were cancelled and their price given back.",
             count,
         )
-        messages.success(request, sentence % {"count": count})
+        messages.success(request, sentence % {"count": number_format(count, force_grouping=True)})
     else:
         messages.warning(request, _("Nothing was cancelled: the message had left already or was cancelled before."))

@@ -30,7 +30,9 @@ def offered(account: Account) -> list[Sender]:
     """
     pool = Q(Exists(ShortNumber.objects.filter(enabled=True)), account=None)
     found = Sender.objects.filter(Q(account=account) | pool, deleted_at=None, status=Sender.Status.ENABLED)
-    return sorted(found, key=lambda sender: (not sender.is_pool, not sender.can_be_answered, sender.value.lower()))
+    return sorted(
+        found, key=lambda sender: (not sender.is_pool, not sender.can_be_answered, sender.value.lower(), sender.pk)
+    )
 
 
 def owner_of_virtual(number: str) -> int | None:

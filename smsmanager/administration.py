@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -22,6 +22,12 @@ from credits import letters
 
 log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
+# The pages of which Django saves all or nothing (`ModelAdmin`); an action of a list may have done a part.
+WHOLE = ("add_view", "change_view", "delete_view")
+# What a row breaks that somebody else has written or removed meanwhile: the codes of PostgreSQL (its appendix "Error
+# Codes", class 23), and how SQLite's texts begin.
+UNIQUE_OR_FOREIGN_KEY = ("23505", "23503")
+NOT_UNIQUE_OR_NO_ROW = ("UNIQUE constraint failed", "FOREIGN KEY constraint failed")
 
 
 class Administration(AdminSite):
@@ -37,8 +43,9 @@ class Administration(AdminSite):
         return super().index(request, note | (extra_context or {}))
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Each page of the administration, with a sentence where something else was there first."""
-        return super().admin_view(_saying_what_was_first(view), cacheable)
+        """Each page of the administration; those that save a row say so where something else was there first."""
+        of_a_row = isinstance(getattr(view, "__self__", None), ModelAdmin) and view.__name__ in WHOLE
+        return super().admin_view(_saying_what_was_first(view) if of_a_row else view, cacheable)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Whoever is not signed in goes to the product's page; whoever may not be here is told so."""
@@ -59,7 +66,8 @@ class Administration(AdminSite):
 def _saying_what_was_first(view: View) -> View:
     """Who removes a member while a message for them arrives, or adds what somebody else has just added, may try again.
 
-    The forms have looked, and the database, which looks last, still refused: nothing of it was saved.
+    The forms have looked, and the database, which looks last, still refused: nothing of it was saved. What it refuses
+    for another reason, which would be the same the next time, is raised.
     """
 
     @wraps(view)
@@ -67,7 +75,7 @@ def _saying_what_was_first(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except IntegrityError as error:
-            if request.method != "POST":
+            if request.method != "POST" or not _somebody_was_first(error):
                 raise
             # Should it come again and again, it is a mistake of the program.
             log.warning("The database refused what %s asked for", request.path, exc_info=error)
@@ -79,3 +87,12 @@ def _saying_what_was_first(view: View) -> View:
             return HttpResponseRedirect(request.get_full_path())
 
     return cast(View, looked_at)
+
+
+def _somebody_was_first(error: IntegrityError) -> bool:
+    """Whether the database refused because of another row, which may come and go; not what Django itself refuses."""
+    refused = error.__cause__
+    if refused is None:
+        return False
+    state = getattr(refused, "sqlstate", None)
+    return state in UNIQUE_OR_FOREIGN_KEY if state else str(refused).startswith(NOT_UNIQUE_OR_NO_ROW)

@@ -134,8 +134,16 @@ def broker_socket(data_dir: Path) -> Path:
     preferred = data_dir / "broker" / "broker.sock"
     if len(os.fsencode(preferred)) <= LONGEST_SOCKET_PATH:
         return preferred
+    return machine_directory(data_dir) / "broker.sock"
+
+
+def machine_directory(data_dir: Path) -> Path:
+    """Where the processes of the installation of `data_dir` meet that run on one machine, or in one container.
+
+    It is not in `data_dir`, which several machines may share.
+    """
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"smsmanager-{os.getuid()}-{digest}" / "broker.sock"
+    return Path(tempfile.gettempdir()) / f"smsmanager-{os.getuid()}-{digest}"
 
 
 def embedded_secret_key(data_dir: Path) -> str:

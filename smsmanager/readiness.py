@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Generic, TypeVar
 
 import redis
 from django.conf import settings
-from django.db import Error, connections
+from django.db import Error, connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
@@ -33,8 +33,31 @@ log = logging.getLogger(__name__)
 SECONDS = 2.0
 # Beat and the workers give a sign of life so often, in seconds, as long as they have anything to do.
 SIGN_EVERY = 5.0
+# A statement of a thread of its own is ended by PostgreSQL after so many seconds: some of those who ask began later.
+LONGEST_STATEMENT = 5 * SECONDS
+# What is under way for longer than this, in seconds, is told to the log.
+LATE = 60.0
 # The checks that look into tables.
 AFTER_MIGRATIONS = ("beat", "worker", "oldest_due")
+# One statement in no transaction: a client that stops anywhere leaves no lock behind. Nobody waits either: a row that
+# somebody else writes is passed over. (INSERT … ON CONFLICT DO UPDATE would lock the row that it leaves as it is.)
+NOTE = {
+    "postgresql": """
+WITH old AS (
+    SELECT name FROM smsmanager_heartbeat
+    WHERE name = %(name)s AND (at <= %(before)s OR at >= %(after)s) FOR UPDATE SKIP LOCKED
+), first AS (
+    INSERT INTO smsmanager_heartbeat (name, at) SELECT %(name)s, %(at)s
+    WHERE NOT EXISTS (SELECT FROM smsmanager_heartbeat WHERE name = %(name)s) ON CONFLICT DO NOTHING
+)
+UPDATE smsmanager_heartbeat SET at = %(at)s FROM old WHERE smsmanager_heartbeat.name = old.name
+""",
+    "sqlite": """
+INSERT INTO smsmanager_heartbeat (name, at) VALUES (%(name)s, %(at)s)
+ON CONFLICT (name) DO UPDATE SET at = excluded.at
+WHERE smsmanager_heartbeat.at <= %(before)s OR smsmanager_heartbeat.at >= %(after)s
+""",
+}
 Answer = TypeVar("Answer")
 
 
@@ -48,10 +71,15 @@ class Line:
 
 
 class Patient(Generic[Answer]):
-    """Asks `question` in a thread, one at a time in this process, whoever waits for the answer and how long."""
+    """Asks `question` in a thread, one at a time in this process, whoever waits for the answer and how long.
 
-    def __init__(self, question: Callable[[], Answer]) -> None:
+    `what` names it in the log when it is under way for longer than LATE, once for each time.
+    """
+
+    def __init__(self, what: str, question: Callable[[], Answer]) -> None:
+        self._what = what
         self._question = question
+        self._late_at = 0.0
         self._lock = threading.Lock()
         self._asked: Future[Answer] | None = None
 
@@ -59,8 +87,12 @@ class Patient(Generic[Answer]):
         """The answer to come, of the thread that runs already or of a new one."""
         with self._lock:
             if self._asked is None or self._asked.done():
-                self._asked = Future()
-                threading.Thread(target=self._answer, args=(self._asked,), name="readiness", daemon=True).start()
+                asked: Future[Answer] = Future()
+                threading.Thread(target=self._answer, args=(asked,), name="readiness", daemon=True).start()
+                self._asked, self._late_at = asked, time.monotonic() + LATE
+            elif time.monotonic() > self._late_at:
+                self._late_at = float("inf")
+                log.warning("%s: under way for more than %.0f s", self._what, LATE)
             return self._asked
 
     def _answer(self, asked: Future[Answer]) -> None:
@@ -85,13 +117,16 @@ def show_beat() -> Future[None]:
 
 
 def note(name: str) -> None:
-    """Keep that this one (of `Heartbeat`) was seen now: in the database, which outlives a broker that was emptied."""
-    Heartbeat.objects.bulk_create(
-        [Heartbeat(name=name, at=timezone.now())],
-        update_conflicts=True,
-        unique_fields=["name"],
-        update_fields=["at"],
-    )
+    """Keep that this one (of `Heartbeat`) was seen now: in the database, which outlives a broker that was emptied.
+
+    Does nothing where somebody said so within SIGN_EVERY or says so at this moment. A sign of the future, of a clock
+    that was wrong, is written over. Raises django.db.Error when the database cannot be asked.
+    """
+    now, young = timezone.now(), timedelta(seconds=SIGN_EVERY)
+    moments = {"at": now, "before": now - young, "after": now + young}
+    adapted = {key: connection.ops.adapt_datetimefield_value(moment) for key, moment in moments.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE[connection.vendor], {"name": name, **adapted})
 
 
 def ask_database() -> list[Line]:
@@ -139,7 +174,10 @@ def _oldest_due(since: datetime | None, now: datetime) -> Line:
 
 
 def _in_own_connection(work: Callable[[], Answer]) -> Answer:
-    """Does it in a connection for this alone, so that a refused or hanging one shows."""
+    """Does it in a connection for this alone, so that a refused or hanging one shows.
+
+    On PostgreSQL no statement of it takes longer than LONGEST_STATEMENT; then it raises django.db.Error.
+    """
     own = connections["default"].copy()
     options = own.settings_dict["OPTIONS"]
     options.pop("pool", None)
@@ -148,6 +186,9 @@ def _in_own_connection(work: Callable[[], Answer]) -> Answer:
         options["connect_timeout"] = max(2, round(SECONDS))
     connections["default"] = own
     try:
+        if own.vendor == "postgresql":
+            with own.cursor() as cursor:
+                cursor.execute(f"SET statement_timeout = {round(LONGEST_STATEMENT * 1000)}")
         return work()
     finally:
         own.close()
@@ -158,6 +199,9 @@ def _give_sign_of_beat() -> None:
         _in_own_connection(partial(note, Heartbeat.BEAT))
     except Error as error:
         log.warning("Beat's sign of life was not kept: the database does not answer (%s)", type(error).__name__)
+    except Exception:
+        # Beat does not wait for the answer: nobody else would say it.
+        log.exception("Beat's sign of life was not kept")
 
 
 def _ask_broker() -> None:
@@ -200,6 +244,6 @@ def _said_of_broker(asked: Future[None], until: float) -> Line:
     return Line("broker", False, said)
 
 
-_database = Patient(lambda: _in_own_connection(ask_database))
-_sign_of_beat = Patient(_give_sign_of_beat)
-_broker = Patient(_ask_broker)
+_database = Patient("The question to the database", lambda: _in_own_connection(ask_database))
+_sign_of_beat = Patient("Beat's sign of life", _give_sign_of_beat)
+_broker = Patient("The question to the broker", _ask_broker)

@@ -247,8 +247,8 @@ SMS_BREAKER_FAILURES = environment.number("SMSMANAGER_BREAKER_FAILURES", 5)
 # /readyz says no when beat was not seen for so long, or when a message has been due for so long, both in seconds.
 SMS_READY_BEAT_SECONDS = environment.number("SMSMANAGER_READY_BEAT_SECONDS", 120)
 # A worker of the interactive lane is seen with each task that it begins. Where all of their processes send, the next
-# one begins after three and a half leases at the most (compose/lanes.py).
-SMS_READY_WORKER_SECONDS = max(SMS_READY_BEAT_SECONDS, 4 * SMS_LEASE_SECONDS)
+# one begins when the soft time limit ends them at the latest: after five leases.
+SMS_READY_WORKER_SECONDS = max(SMS_READY_BEAT_SECONDS, CELERY_TASK_SOFT_TIME_LIMIT)
 SMS_READY_OLDEST_DUE_SECONDS = environment.number("SMSMANAGER_READY_OLDEST_DUE_SECONDS", 900)
 # Who has it may read /metrics; "": nobody.
 SMS_METRICS_TOKEN = environment.text("SMSMANAGER_METRICS_TOKEN")
@@ -267,6 +267,8 @@ SMS_STOP_NUMBER = environment.text("SMSMANAGER_STOP_NUMBER", "36111")
 SMS_REPLY_PRICE = environment.amount("SMSMANAGER_REPLY_PRICE", 1000)
 # A submission to more recipients goes in the bulk lane.
 SMS_BULK_RECIPIENTS = environment.number("SMSMANAGER_BULK_RECIPIENTS", 100)
+# Where workers of one machine take turns at large batches (compose/turns.py).
+SMS_TURNS_DIR = environment.machine_directory(DATA_DIR)
 SMS_VALIDITY_HOURS = environment.number("SMSMANAGER_VALIDITY_HOURS", 48)
 SMS_REPLY_WINDOW_HOURS = environment.number("SMSMANAGER_REPLY_WINDOW_HOURS", 48)
 SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)

@@ -1,17 +1,20 @@
 """What is asked before many messages are changed at once: how many, what it means, what it does to the credits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import dispatch
+from compose import asking, dispatch, doubt_views, doubts
 from compose.gateways.base import OutcomeUnknown
 from compose.models import Message, Submission
 from credits.models import Account, Member
@@ -231,3 +234,210 @@ def test_asking_costs_as_many_queries_for_many_as_for_few(account: Account, brow
                 asked(browser.post(address_of(made, verb), {"choice": "again", "shown": str(many)}))
             costs.append(len(queries))
     assert costs[:2] == costs[2:]
+
+
+def back_in_the_queue(*rows: Message) -> None:
+    """As after an attempt that came to nothing."""
+    Message.objects.filter(pk__in=[row.pk for row in rows]).update(
+        state=State.SCHEDULED, claim=None, leased_until=None, due_at=NOON
+    )
+
+
+def leaving(*rows: Message) -> None:
+    """As when a worker has claimed it."""
+    for row in rows:
+        Message.objects.filter(pk=row.pk).update(state=State.SENDING, claim=uuid4(), leased_until=NOON, due_at=None)
+
+
+def in_between(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen once, right after a page has counted what it is about and before it does anything."""
+    count, events = asking.concerned, [happens]
+
+    def counted(messages: QuerySet[Message]) -> asking.Concerned:
+        found = count(messages)
+        if events:
+            events.pop()()
+        return found
+
+    monkeypatch.setattr(asking, "concerned", counted)
+
+
+ENDS = {"cancel_submission": ({}, State.CANCELLED), "move_submission": ({"when": "now"}, State.SCHEDULED)}
+MORE = "More messages wait now than you were asked about. Nothing was changed: please decide again."
+
+
+def untouched(of: Submission, waits: int) -> bool:
+    """Whether so many of its messages wait for the moment that they were given, and the rest is leaving."""
+    rows = of.messages.filter(send_at=NOON + timedelta(days=7))
+    return [rows.filter(state=state).count() for state in (State.SCHEDULED, State.SENDING)] == [
+        waits,
+        of.recipients - waits,
+    ]
+
+
+@pytest.mark.parametrize("verb", ENDS)
+@pytest.mark.parametrize("asked_about", [1, 2])
+def test_what_came_back_to_the_queue_since_the_question_is_asked_about_before_anything_is_done(
+    account: Account, browser: Client, verb: str, asked_about: int
+) -> None:
+    made, (data, state) = waiting(account, 5), ENDS[verb]
+    late = made.messages.order_by("pk")[asked_about:]
+    leaving(*late)
+    form = asked(browser.post(address_of(made, verb), data)) if asked_about > 1 else None
+    back_in_the_queue(*late)
+    answer = press(browser, form) if form else browser.post(address_of(made, verb), data)
+    form = asked(answer)
+    assert figures(form) == ["5", "10"]
+    # Who was asked before is told why they are asked again.
+    assert told(answer) == (MORE if asked_about > 1 else "")
+    assert untouched(made, 5)
+    assert "5 messages" in told(press(browser, form))
+    assert states(made) == [state] * 5
+    assert not untouched(made, 5)
+    assert_ledger_adds_up()
+
+
+@pytest.mark.parametrize("verb", ENDS)
+@pytest.mark.parametrize("asked_about", [1, 2])
+def test_what_comes_back_to_the_queue_while_the_answer_is_on_its_way_is_asked_about_too(
+    account: Account, browser: Client, verb: str, asked_about: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, (data, _state) = waiting(account, 3), ENDS[verb]
+    late = made.messages.order_by("pk")[asked_about:]
+    leaving(*late)
+    form = asked(browser.post(address_of(made, verb), data)) if asked_about > 1 else None
+    in_between(monkeypatch, partial(back_in_the_queue, *late))
+    answer = press(browser, form) if form else browser.post(address_of(made, verb), data)
+    assert figures(asked(answer)) == ["3", "6"]
+    assert untouched(made, 3)
+
+
+@pytest.mark.parametrize("forged", [{}, {"shown": ""}, {"shown": "x"}, {"shown": "-9"}, {"shown": "٩"}, {"shown": "1"}])
+@pytest.mark.parametrize("verb", ENDS)
+def test_who_was_named_no_number_has_agreed_to_none(
+    account: Account, browser: Client, verb: str, forged: dict[str, str]
+) -> None:
+    made = waiting(account, 2)
+    asked(browser.post(address_of(made, verb), {**ENDS[verb][0], "decide": "1", **forged}))
+    # The number without the button is none either.
+    asked(browser.post(address_of(made, verb), {**ENDS[verb][0], "shown": "2"}))
+    assert untouched(made, 2)
+
+
+def test_many_leave_at_once_only_after_the_page_has_said_how_many_messages_and_credits(
+    account: Account, browser: Client
+) -> None:
+    made = waiting(account, 3)
+    held = balances(account)
+    leaving(made.messages.order_by("pk")[0])
+    button = read(browser.get(address_of(made, "submission"))).one(id="now-button")
+    answer = browser.post(address_of(made, "move_submission"), {"when": button.attributes["value"]})
+    form = asked(answer)
+    assert read(answer).one("h1").text == "Send 2 messages now?"
+    assert figures(form) == ["2", "4"]
+    assert "What has left cannot be called back." in form.text
+    assert "Credits that stay held, and are paid once" in form.text
+    assert "1 other has left, is leaving or has ended, and stays as it is." in form.text
+    assert untouched(made, 2)
+    assert told(press(browser, form)).startswith("2 messages leave now.")
+    assert set(made.messages.filter(state=State.SCHEDULED).values_list("send_at", flat=True)) == {NOON}
+    assert balances(account) == held
+
+
+def test_another_moment_is_chosen_without_a_question_and_now_on_the_same_form_with_one(
+    account: Account, browser: Client
+) -> None:
+    made = waiting(account, 2)
+    action = address_of(made, "move_submission")
+    form = read(browser.get(action)).form(action)
+    typed = form.typed(date="2026-11-25", time="09:30", when="later")
+    assert "2 messages leave on Wednesday" in told(browser.post(action, typed, follow=True))
+    made.messages.update(send_at=NOON + timedelta(days=7))
+    asked(browser.post(action, form.typed(when="now")))
+    assert untouched(made, 2)
+
+
+def test_a_question_about_a_paused_sending_promises_no_departure(account: Account, browser: Client) -> None:
+    in_doubt, waits = doubtful(account, 2), waiting(account, 2)
+    again = (address_of(in_doubt, "decide_submission"), {"choice": "again", "shown": "2"})
+    now = (address_of(waits, "move_submission"), {"when": "now"})
+    for address, data in (again, now):
+        assert "They leave at once" in asked(browser.post(address, data)).text
+    Submission.objects.filter(pk__in=[in_doubt.pk, waits.pk]).update(paused_at=NOON)
+    for address, data in (again, now):
+        text = asked(browser.post(address, data)).text
+        assert "They leave at once" not in text
+        assert "resumed" in text
+
+
+OTHERS = "These are no longer the messages you were asked about"
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("ticked", [False, True])
+def test_the_answer_holds_for_the_messages_that_were_asked_about_and_not_for_as_many_others(
+    account: Account, browser: Client, choice: str, ticked: bool
+) -> None:
+    made = doubtful(account, 4)
+    first, second, third, fourth = made.messages.order_by("pk")
+    leaving(third, fourth)
+    pks = [str(pk) for pk in made.messages.values_list("pk", flat=True)] if ticked else []
+    address = reverse("decide_chosen") if ticked else address_of(made, "decide_submission")
+    form = asked(browser.post(address, {"choice": choice, "pk": pks, "shown": "2"}))
+    assert figures(form) == ["2", "4"]
+    doubts.confirm([first.pk, second.pk], by=None, now=NOON)
+    Message.objects.filter(pk__in=[third.pk, fourth.pk]).update(state=State.UNCONFIRMED)
+    answer = press(browser, form)
+    form = asked(answer)
+    assert figures(form) == ["2", "4"]
+    assert told(answer).startswith(OTHERS)
+    assert states(made) == [State.ACCEPTED] * 2 + [State.UNCONFIRMED] * 2
+    assert told(press(browser, form)).startswith("2 messages")
+    assert states(made) == [State.ACCEPTED] * 2 + [CHOICES[choice]] * 2
+    assert_ledger_adds_up()
+
+
+def test_a_single_one_that_is_left_is_asked_about_when_it_is_another(account: Account, browser: Client) -> None:
+    made = doubtful(account, 3)
+    first, second, third = made.messages.order_by("pk")
+    leaving(third)
+    form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "give_up", "shown": "2"}))
+    doubts.confirm([first.pk, second.pk], by=None, now=NOON)
+    Message.objects.filter(pk=third.pk).update(state=State.UNCONFIRMED)
+    assert told(press(browser, form)).startswith(OTHERS)
+    assert states(made) == [State.ACCEPTED, State.ACCEPTED, State.UNCONFIRMED]
+
+
+def test_where_nothing_is_left_to_decide_the_answer_says_so(account: Account, browser: Client) -> None:
+    made = doubtful(account, 2)
+    form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "give_up", "shown": "2"}))
+    doubts.confirm(made.messages.values_list("pk", flat=True), by=None, now=NOON)
+    assert told(press(browser, form)).startswith("2 messages were left as they are")
+    assert states(made) == [State.ACCEPTED] * 2
+
+
+@pytest.mark.parametrize("many", [1, 2])
+def test_what_comes_in_doubt_while_the_answer_is_on_its_way_is_left_in_doubt(
+    account: Account, browser: Client, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = doubtful(account, 3)
+    late = made.messages.order_by("pk")[many:]
+    leaving(*late)
+    address, data = address_of(made, "decide_submission"), {"choice": "give_up", "shown": str(many)}
+    if many > 1:
+        data = posted(asked(browser.post(address, data)))  # type: ignore[assignment]
+    give_up = doubt_views.VERBS["give_up"]
+
+    def later(messages: Iterable[int], **kwargs: Any) -> doubts.Decided:
+        made.messages.filter(state=State.SENDING).update(state=State.UNCONFIRMED)
+        return give_up(messages, **kwargs)
+
+    monkeypatch.setitem(doubt_views.VERBS, "give_up", later)
+    browser.post(address, data)
+    assert states(made) == [State.FAILED] * many + [State.UNCONFIRMED] * (3 - many)
+
+
+def test_what_was_done_to_many_is_said_with_the_number_of_the_question() -> None:
+    for choice in CHOICES:
+        assert doubt_views.sentence(choice, 12_345).startswith("12,345 messages")
+    assert doubt_views.left_alone(12_345).startswith("12,345 messages")

@@ -218,6 +218,19 @@ def test_what_was_not_ticked_is_not_decided(account: Account, browser: Client, p
     assert states(made) == [State.UNCONFIRMED]
 
 
+def test_an_address_in_other_digits_leads_back_as_any_other(account: Account, browser: Client) -> None:
+    made = doubtful(account)
+    digits = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    for name, pk in (("message", made.messages.get().pk), ("submission", made.pk)):
+        back = reverse(name, kwargs={"pk": pk})
+        address = reverse(f"decide_{name}", kwargs={"pk": str(pk).translate(digits)})
+        for choice in ("x", "confirm", "give_up"):
+            answer = browser.post(address, {"choice": choice})
+            assert (answer.status_code, answer.headers["Location"]) == (302, back)
+        assert browser.get(address).headers["Location"] == back
+    assert states(made) == [State.ACCEPTED]
+
+
 def test_nobody_decides_about_the_messages_of_another_account(account: Account, browser: Client) -> None:
     theirs = doubtful(factories.account(), 2)
     pks = [str(pk) for pk in theirs.messages.values_list("pk", flat=True)]

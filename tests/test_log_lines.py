@@ -2,10 +2,12 @@
 
 import io
 import logging
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.exceptions import SuspiciousFileOperation
 from django.test import Client, override_settings
 from django.urls import reverse
 
@@ -51,10 +53,48 @@ def test_a_call_that_nobody_vouches_for_is_one_line(db: None, log: io.StringIO) 
 
 
 @override_settings(DATA_UPLOAD_MAX_NUMBER_FIELDS=2)
-def test_what_is_suspicious_is_one_line_too(reader: Client, log: io.StringIO) -> None:
-    assert reader.post(reverse("theme"), {"a": "1", "b": "2", "c": "3"}).status_code == 400
+def test_what_is_suspicious_is_one_line_too_and_says_where(reader: Client, log: io.StringIO) -> None:
+    address = reverse("theme")
+    assert reader.post(address + "?code=secret", {"a": "1", "b": "2", "c": "3"}).status_code == 400
     (line,) = of_requests(log)
-    assert "django.security" in line
+    assert "django.security.TooManyFieldsSent" in line
+    assert line.endswith(f"(POST {address})")
+    assert "secret" not in log.getvalue()
+
+
+def test_a_host_that_is_not_ours_is_one_line_that_says_where(db: None, log: io.StringIO) -> None:
+    assert Client().get("/healthz?code=secret", headers={"host": "evil.example"}).status_code == 400
+    (line,) = of_requests(log)
+    assert "django.security.DisallowedHost" in line
+    assert line.endswith("(GET /healthz)")
+    assert "secret" not in log.getvalue()
+
+
+def test_a_path_makes_no_lines_of_its_own(db: None, log: io.StringIO) -> None:
+    assert Client().get("/a%0AERROR%1B[2J", headers={"host": "evil.example"}).status_code == 400
+    (line,) = of_requests(log)
+    assert line.endswith(r"(GET /a\nERROR\x1b[2J)")
+
+
+def test_what_only_our_code_can_find_suspicious_keeps_its_traceback(
+    reader: Client, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suspicious(*_args: Any, **_kwargs: Any) -> None:
+        raise SuspiciousFileOperation("100% outside\nof the folder")
+
+    monkeypatch.setattr(queries, "sent", suspicious)
+    address = reverse("sent")
+    assert reader.get(address).status_code == 400
+    lines = of_requests(log)
+    assert lines[0].endswith(f"django.security.SuspiciousFileOperation: 100% outside of the folder (GET {address})")
+    assert lines[1] == "Traceback (most recent call last):"
+    assert lines[-2].endswith("SuspiciousFileOperation: 100% outside")
+
+
+def test_a_refusal_that_the_server_of_developers_says_has_no_request_of_django(log: io.StringIO) -> None:
+    extra = {"status_code": 404, "request": socket.socket}
+    logging.getLogger("django.request").warning("GET /nothing/ %s", 404, extra=extra)
+    assert log.getvalue().endswith("django.request: GET /nothing/ 404\n")
 
 
 def test_what_is_broken_keeps_its_traceback(reader: Client, log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

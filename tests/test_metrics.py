@@ -398,6 +398,21 @@ def test_the_sample_alerts_are_rules_about_metrics_that_exist(account: Account, 
             assert outcome in {tallies.ACCEPTED, *tallies.WORDS}
 
 
+def test_workers_are_an_alert_of_their_own_while_beat_is_there_and_also_where_none_was_ever_seen() -> None:
+    (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
+    expressions = {rule["alert"]: rule["expr"] for rule in group["rules"]}
+    longest, beat = settings.SMS_READY_WORKER_SECONDS, settings.SMS_READY_BEAT_SECONDS
+    assert longest == 5 * settings.SMS_LEASE_SECONDS == settings.CELERY_TASK_SOFT_TIME_LIMIT
+    assert expressions["BeatNotSeen"].startswith(f"smsmanager_beat_seconds > {beat} or ")
+    halves = [
+        f"({condition} and on() smsmanager_beat_seconds < {beat})"
+        for condition in (f"smsmanager_worker_seconds > {longest}", "absent(smsmanager_worker_seconds)")
+    ]
+    assert expressions["WorkersNotSeen"] == " or ".join(halves)
+    runbook = (DOCS.parent / "operations.md").read_text()
+    assert f"({longest} s; it follows `SMSMANAGER_LEASE_SECONDS`" in runbook
+
+
 def test_every_metric_stands_in_the_documentation_and_no_other(account: Account, gateway: ScriptedGateway) -> None:
     factories.message(account)
     dispatch.dispatch_due(clock=at(NOON))

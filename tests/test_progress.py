@@ -1,5 +1,6 @@
 """How far a submission to many is: the bar, the speed, the time left, and how often the page asks for them."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from compose.models import Message, Submission
 from compose.progress import Progress, progress
 from credits.models import Account
 from tests import factories
-from tests.events import about, arrive
+from tests.events import about, arrive, report
 from tests.factories import NOON, at
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import Element, browser_of, read
@@ -71,6 +72,20 @@ def left_at(sent: Submission, *moments: datetime) -> None:
             dispatch.dispatch_due(clock=at(moment))
             for due in {due for _pk, due in others}:
                 Message.objects.filter(pk__in=[pk for pk, its in others if its == due]).update(due_at=due)
+
+
+def refused(sent: Submission, *moments: datetime) -> None:
+    """The gateway refuses a message at each moment."""
+    for moment in moments:
+        pk = sent.messages.filter(state=State.SCHEDULED).order_by("pk").values_list("pk", flat=True)[0]
+        others = Message.objects.filter(state=State.SCHEDULED).exclude(pk=pk)
+        due = dict(others.values_list("pk", "due_at"))
+        others.update(due_at=None)
+        with scripted_gateway() as gateway:
+            gateway.script = lambda chunk: [InvalidRecipient("no such number") for _one in chunk]
+            dispatch.dispatch_due(clock=at(moment))
+        for one in due:
+            Message.objects.filter(pk=one).update(due_at=due[one])
 
 
 def one_of_each(chunk: Sequence[Outgoing]) -> list[Outcome]:
@@ -214,12 +229,58 @@ def test_what_is_sent_again_the_next_day_is_neither_slow_nor_a_silence_of_a_day(
     assert words(browser, sent, now) == "Finished: the last message left on Wednesday 25 November at 12:00."
 
 
-def test_one_that_is_tried_again_by_itself_leaves_the_average_of_the_others(account: Account) -> None:
+def test_one_that_is_tried_again_late_takes_neither_time_nor_average_from_the_others(
+    account: Account, browser: Client
+) -> None:
     sent = factories.submission(account, to=61)
     left_at(sent, *(NOON + n * SECOND for n in range(60)))
-    sent.messages.filter(state=State.SCHEDULED).update(due_at=NOON + 20 * SECOND)
-    left_at(sent, NOON + 60 * SECOND)
-    assert of(sent, NOON + 2 * MINUTE).average == (61, False)
+    late = NOON + 2 * MINUTE
+    sent.messages.filter(state=State.SCHEDULED).update(due_at=late)
+    left_at(sent, late)
+    with CaptureQueriesContext(connection) as caught:
+        done = of(sent, late)
+    assert (done.took, done.average, len(caught)) == (2 * MINUTE, (30, False), 3)
+    assert words(browser, sent, late) == "Finished in 2 minutes: 30 messages per minute on average."
+    # A tenth of those that left is many.
+    some = list(sent.messages.order_by("pk")[:7].values_list("pk", flat=True))
+    sent.messages.update(due_at=NOON)
+    for many, took in ((6, 2 * MINUTE), (7, None)):
+        Message.objects.filter(pk__in=some[:many]).update(due_at=late)
+        assert of(sent, late).took == took
+    assert words(browser, sent, late) == "Finished: the last message left on Tuesday 24 November at 12:02."
+    # Those that did not leave are neither late nor part of the whole; nor those of which nobody knows when they did.
+    pair = Message.objects.filter(pk__in=some[5:])
+    for unlike in ({"state": State.FAILED}, {"state": State.ACCEPTED, "handed_over_at": None}):
+        pair.update(**unlike)
+        assert (of(sent, late).gone, of(sent, late).late, of(sent, late).took) == (59, 5, 2 * MINUTE)
+
+
+def test_what_the_gateway_refused_late_is_no_part_of_the_time_that_it_took(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=3)
+    left_at(sent, NOON, NOON + 30 * SECOND)
+    tomorrow = NOON + 24 * 60 * MINUTE
+    refused(sent, tomorrow)
+    done = of(sent, tomorrow)
+    assert (done.gone, done.last, done.took, done.average) == (2, NOON + 30 * SECOND, 30 * SECOND, (4, False))
+    assert words(browser, sent, tomorrow) == "Finished in 30 seconds: 4 messages per minute on average."
+
+
+def test_one_that_arrived_while_it_waited_to_leave_again_has_no_part_in_the_time(
+    account: Account, browser: Client
+) -> None:
+    sent, other = (factories.submission(account, to=2) for _submission in range(2))
+    with scripted_gateway() as gateway:
+        gateway.script = lambda chunk: [OutcomeUnknown("?") for _one in chunk]
+        dispatch.dispatch_due(clock=at(NOON))
+    rows = [*sent.messages.order_by("pk"), *other.messages.order_by("pk")]
+    doubts.send_again([one.pk for one in rows], by=None, now=NOON + MINUTE)
+    first, _second, *others = rows
+    arrive(*(report("delivered", message_id=str(one.pk)) for one in (first, *others)), now=NOON + MINUTE)
+    left_at(sent, NOON + 2 * MINUTE)
+    assert (of(sent, NOON + 2 * MINUTE).gone, counted(sent)) == (1, {"accepted": 1, "delivered": 1})
+    # Of the others nobody knows when they left.
+    assert counted(other) == {"delivered": 2}
+    assert words(browser, other, NOON + 2 * MINUTE) == "Finished."
 
 
 def test_near_the_end_no_seconds_are_counted(account: Account, browser: Client) -> None:
@@ -228,6 +289,28 @@ def test_near_the_end_no_seconds_are_counted(account: Account, browser: Client) 
     now = NOON + 10 * SECOND
     assert words(browser, sent, now) == "2 messages left to send · 4 messages per second · almost done"
     assert "encore" not in words(browser_of(factories.owner(account), language="fr"), sent, now)
+    # It is not done while others leave later.
+    monday = NOON + 6 * 24 * 60 * MINUTE
+    last = sent.messages.order_by("-pk").values_list("pk", flat=True)[0]
+    Message.objects.filter(pk=last).update(send_at=monday, due_at=monday)
+    assert words(browser, sent, now) == (
+        "1 message left to send · 4 messages per second 1 message leaves on Monday 30 November at 12:00."
+    )
+
+
+def test_a_silence_is_said_at_once_instead_of_the_speed_that_was(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=100)
+    left_at(sent, *(NOON + n * SECOND / 4 for n in range(41)))
+    last = NOON + 10 * SECOND
+    assert of(sent, last + 29 * SECOND).speed is not None
+    now = last + 30 * SECOND
+    done = of(sent, now)
+    assert (done.speed, done.time_left) == (None, None)
+    assert words(browser, sent, now) == "59 messages left to send · none has left for 30 seconds"
+    # A refusal is an answer.
+    refused(sent, now)
+    assert of(sent, now + SECOND).silence is None
+    assert words(browser, sent, now + SECOND).startswith("58 messages left to send · 61 messages per minute · about ")
 
 
 def test_a_silence_is_said_with_its_length_and_a_later_try_with_its_moment(account: Account, browser: Client) -> None:
@@ -267,6 +350,11 @@ def test_the_end_may_come_at_once_or_without_a_message_that_left(account: Accoun
     services.cancel_submission(cancelled, by=None, now=NOON)
     assert counted(cancelled) == {"cancelled": 2}
     assert words(browser, cancelled) == "Finished: no message left."
+    nobody = factories.submission(account, to=3)
+    refused(nobody, NOON, NOON + 5 * MINUTE)
+    services.cancel_submission(nobody, by=None, now=NOON + 5 * MINUTE)
+    assert counted(nobody) == {"failed": 2, "cancelled": 1}
+    assert words(browser, nobody, NOON + 5 * MINUTE) == "Finished: no message left."
 
 
 def test_what_leaves_later_is_no_part_of_the_time_left(account: Account, browser: Client) -> None:
@@ -401,6 +489,29 @@ def test_a_large_submission_that_has_ended_is_read_once_more_and_never_again(acc
     assert surveyed(browser, sent, NOON + 9 * SECOND, follows=True) == ("100", 0)
     assert surveyed(browser, sent, NOON + 48 * 60 * MINUTE, follows=False) == ("100", 0)
     assert counted(sent, NOON + 48 * 60 * MINUTE) == {"delivered": 4}
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_is_kept_of_a_submission_is_no_other_ones(account: Account) -> None:
+    # A browser may give the same key in two accounts, which have not heard of each other.
+    key = uuid.uuid4()
+    stranger = factories.account(name="Lagon", millis=1_000_000)
+    theirs = factories.submission(stranger, to=4, request_key=key)
+    services.cancel_submission(theirs, by=None, now=NOON)
+    assert counted(theirs) == {"cancelled": 4}
+    sent = factories.submission(account, to=5, request_key=key)
+    assert counted(sent) == {"scheduled": 5}
+    assert {one.state: one.total for one in progress(sent, now=NOON, follows=True).counts} == {"scheduled": 5}
+    # A database that was restored gives the id of one that had ended to another.
+    services.cancel_submission(sent, by=None, now=NOON)
+    assert counted(sent) == {"cancelled": 5}
+    asked = []
+    for _again in range(2):
+        with CaptureQueriesContext(connection) as caught:
+            of(sent)
+        asked.append(len(caught))
+        Submission.objects.filter(pk=sent.pk).update(request_key=uuid.uuid4())
+    assert asked == [1, 2]
 
 
 def test_a_small_submission_is_always_read(account: Account, browser: Client) -> None:

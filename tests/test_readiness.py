@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from celery.beat import PersistentScheduler
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core import mail
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -32,6 +33,7 @@ from smsmanager.models import Heartbeat
 from smsmanager.tasks import worker_is_here
 from tests import factories
 from tests.fixtures.databases import FreshDatabase
+from tests.threads import at_once
 
 CHECKS = ["database", "migrations", "beat", "worker", "oldest_due", "broker"]
 # Longer than anything here takes, shorter than what hangs.
@@ -136,11 +138,12 @@ def test_beat_that_never_ran_and_beat_that_is_gone_are_told_apart(installation: 
 
 
 def test_a_worker_may_be_busy_for_minutes_and_one_that_is_gone_is_said(installation: FreshDatabase) -> None:
-    longest = timedelta(seconds=3.5 * settings.SMS_LEASE_SECONDS)
+    # Its soft time limit ends it then.
+    longest = timedelta(seconds=5 * settings.SMS_LEASE_SECONDS)
     seen = Heartbeat.objects.filter(name=Heartbeat.WORKER)
-    seen.update(at=timezone.now() - longest - timedelta(seconds=5))
+    seen.update(at=timezone.now() - longest + timedelta(seconds=30))
     assert asked()[0] == 200
-    seen.update(at=timezone.now() - longest - timedelta(seconds=65))
+    seen.update(at=timezone.now() - longest - timedelta(seconds=5))
     status, checks = asked()
     assert status == 503
     assert [check for check in CHECKS if not checks[check]["ok"]] == ["worker"]
@@ -188,6 +191,105 @@ def test_beat_goes_on_ticking_while_the_database_is_away(
         assert readiness.show_beat().result(DEADLINE) is None
     assert "Beat's sign of life was not kept: the database does not answer (OperationalError)" in caplog.text
     assert "address" not in caplog.text
+
+
+def test_what_else_keeps_beat_from_giving_its_sign_is_said_too(
+    installation: FreshDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_everything: Any) -> None:
+        raise ValueError("nobody thought of this")
+
+    with monkeypatch.context() as odd:
+        odd.setattr(readiness, "note", broken)
+        assert readiness.show_beat().result(DEADLINE) is None
+    assert "Beat's sign of life was not kept" in caplog.text
+    assert "ValueError: nobody thought of this" in caplog.text
+
+
+def test_a_sign_that_does_not_come_to_its_end_is_said_once(
+    installation: FreshDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def said() -> int:
+        return caplog.text.count("Beat's sign of life: under way for more than")
+
+    gate = threading.Event()
+    try:
+        with monkeypatch.context() as hanging:
+            hanging.setattr(readiness, "note", lambda _name: gate.wait(DEADLINE))
+            for _time in range(3):
+                readiness.show_beat()
+            assert said() == 0
+            gate.set()
+            over()
+            gate.clear()
+            hanging.setattr(readiness, "LATE", -1.0)
+            for times in (0, 1, 1):
+                readiness.show_beat()
+                assert said() == times
+    finally:
+        gate.set()
+        over()
+
+
+def test_a_sign_is_one_statement_which_leaves_a_young_one_alone(installation: FreshDatabase) -> None:
+    seen = Heartbeat.objects.filter(name=Heartbeat.WORKER)
+
+    def noted(before: timedelta | None) -> bool:
+        """Whether a sign is written where there was none, or one so long before."""
+        at = None if before is None else timezone.now() - before
+        if at is None:
+            seen.delete()
+        else:
+            seen.update(at=at)
+        with CaptureQueriesContext(connection) as statements:
+            readiness.note(Heartbeat.WORKER)
+        # BEGIN and COMMIT would be of them.
+        assert len(statements) == 1
+        found = seen.get().at
+        assert found == at or abs(found - timezone.now()) < timedelta(seconds=DEADLINE)
+        return found != at
+
+    assert noted(None)
+    assert not noted(timedelta(seconds=readiness.SIGN_EVERY / 5))
+    # Another machine's clock is a little ahead.
+    assert not noted(timedelta(seconds=-readiness.SIGN_EVERY / 2))
+    assert noted(timedelta(seconds=readiness.SIGN_EVERY + 1))
+    assert noted(timedelta(seconds=-120))
+    assert Heartbeat.objects.count() == 2
+
+
+def test_a_client_that_stops_in_the_middle_holds_up_nobodys_sign(installation: FreshDatabase) -> None:
+    """SQLite has one writer at a time, whatever it writes: there is no row that another one could hold."""
+    Heartbeat.objects.update(at=timezone.now() - timedelta(hours=1))
+    if connection.vendor == "postgresql":
+        with transaction.atomic():
+            Heartbeat.objects.update(at=timezone.now() - timedelta(minutes=30))
+            assert at_once([partial(readiness.note, Heartbeat.WORKER)]) == [None]
+    assert at_once([partial(readiness.note, Heartbeat.WORKER)]) == [None]
+    assert Heartbeat.objects.filter(at__gt=timezone.now() - timedelta(minutes=1)).count() == 1
+
+
+def test_first_signs_at_the_same_time_make_one_row(installation: FreshDatabase) -> None:
+    Heartbeat.objects.all().delete()
+    assert at_once([partial(readiness.note, Heartbeat.WORKER)] * 4) == [None] * 4
+    assert Heartbeat.objects.count() == 1
+
+
+def test_a_statement_of_a_thread_of_its_own_is_ended(
+    installation: FreshDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if connection.vendor == "postgresql":
+        monkeypatch.setattr(readiness, "LONGEST_STATEMENT", 0.2)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE smsmanager_heartbeat IN ACCESS EXCLUSIVE MODE")
+            assert readiness.show_beat().result(DEADLINE) is None
+        assert "Beat's sign of life was not kept: the database does not answer (OperationalError)" in caplog.text
+        with connection.cursor() as cursor:
+            # Of that connection alone.
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("0",)
+    assert readiness.show_beat().result(DEADLINE) is None
+    over()
 
 
 def begun(lane: str | None) -> None:

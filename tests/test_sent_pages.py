@@ -160,8 +160,9 @@ def test_cancelling_a_submission_cancels_what_waits_and_leaves_what_left(account
         reverse("cancel_submission", kwargs={"pk": sent.pk})
     )
     assert "2 messages" in form.element.text
-    asked = read(browser.post(form.element.attributes["action"], form.typed()))
-    page = read(browser.post(asked.one("form", id="asked").attributes["action"], {"decide": "1"}, follow=True))
+    action = form.element.attributes["action"]
+    asked = read(browser.post(action, form.typed())).form(action)
+    page = read(browser.post(action, asked.typed(decide="1"), follow=True))
     assert "2 messages were cancelled and their price given back." in page.text
     assert page.one("ul", **{"class": "counts"}).text == "3 Cancelled"
     factories.assert_ledger_adds_up()

@@ -1,7 +1,7 @@
 """The story of a message on its page: when it was written, how it was moved, which attempts it had."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import time_machine
@@ -19,6 +19,8 @@ from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway
 from tests.pages import Element, browser_of, read
 
 State = Message.State
+# The cells of a change of state in the administration.
+WHY, SAID, NUMBER = "field-why", "field-said", "field-number"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -87,7 +89,21 @@ def test_a_message_that_left_at_once_has_no_plan(account: Account, browser: Clie
     assert "departure" not in written
 
 
-@pytest.mark.parametrize("kept", ["", "soon", "2026-11-25T11:00:00+00:00", "a b"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "",
+        "soon",
+        "2026-11-25T11:00:00+00:00",
+        "a b",
+        "2026-11-25T11:00:00 2026-11-26T11:00:00",
+        "2026-11-25 2026-11-26",
+        "2026-11-25T11:00:00+00:00 2026-11-26T11:00:00",
+        "2026-11-25T11:00:00 2026-11-26T11:00:00+00:00",
+        "9999-12-31T23:59:59+00:00 9999-12-31T23:59:59+00:00",
+        "2026-11-25T11:00:00+00:00 2026-11-26T11:00:00+00:00 2026-11-27T11:00:00+00:00",
+    ],
+)
 def test_a_move_that_kept_no_departures_is_told_without_them(account: Account, browser: Client, kept: str) -> None:
     """A version before kept none."""
     message = factories.message(account, deferred_to=NOON + DAY)
@@ -96,6 +112,68 @@ def test_a_move_that_kept_no_departures_is_told_without_them(account: Account, b
     written, moved = story(browser, message)
     assert "Its departure was changed." in moved
     assert "departure" not in written
+
+
+# Of commercial messages: the window is open from 8:00 to 20:00 in Paris on these days.
+EVENING, MORNING = NOON + 10 * HOUR, NOON + 20 * HOUR
+
+
+def late(message: Message, now: datetime) -> Message:
+    """The message after a claim met it at `now`, when its window was closed."""
+    dispatch.dispatch_due(clock=at(now))
+    message.refresh_from_db()
+    assert (message.state, message.postponed_by) == (State.SCHEDULED, "window")
+    return message
+
+
+def test_a_departure_that_a_claim_put_off_to_the_window_was_planned_by_nobody(
+    account: Account, browser: Client
+) -> None:
+    message = late(factories.message(account, commercial=True), EVENING)
+    assert message.send_at == MORNING
+    (written,) = story(browser, message)
+    assert "departure" not in written
+    # Nor was it when a person moves it then.
+    scheduled.move_message(message, to=NOON + 2 * DAY, by=None, now=EVENING)
+    written, moved = story(browser, message)
+    assert "departure" not in written
+    assert "from 25 November 2026, 08:00 to 26 November 2026, 12:00." in moved
+
+
+def test_a_departure_that_waited_for_the_window_when_it_was_written_was_planned(
+    account: Account, browser: Client
+) -> None:
+    with time_machine.travel(EVENING, tick=False):
+        message = factories.message(account, commercial=True, now=EVENING)
+    assert (message.send_at, message.postponed_by) == (MORNING, "window")
+    said = "Planned departure: Wednesday 25 November 2026 at 08:00."
+    assert said in story(browser, message)[0]
+    scheduled.move_message(message, to=NOON + 2 * DAY, by=None, now=EVENING)
+    assert said in story(browser, message)[0]
+
+
+def test_a_departure_that_a_person_asked_for_stays_the_plan_when_a_claim_comes_too_late(
+    account: Account, browser: Client
+) -> None:
+    message = factories.message(account, commercial=True, deferred_to=NOON + HOUR)
+    assert late(message, EVENING).send_at == MORNING
+    assert "Planned departure: Tuesday 24 November 2026 at 13:00." in story(browser, message)[0]
+    other = factories.message(account, commercial=True, deferred_to=NOON + HOUR, body="moved")
+    scheduled.move_message(other, to=NOON + 2 * HOUR, by=None, now=NOON)
+    assert "Planned departure: Tuesday 24 November 2026 at 13:00." in story(browser, other)[0]
+
+
+def test_a_moment_to_which_others_of_its_submission_were_moved_is_not_its_plan(
+    account: Account, browser: Client, gateway: ScriptedGateway
+) -> None:
+    sent = factories.submission(account, to=3, commercial=True)
+    first = sent.messages.order_by("pk")[0]
+    made, _left = claims.claim_due(clock=at(NOON), size=1)
+    assert [row.pk for row in made[0].messages] == [first.pk]
+    scheduled.move(sent, to=NOON + HOUR, by=None, now=NOON + timedelta(minutes=1))
+    dispatch._give_back(made, "", at(NOON + 2 * HOUR))
+    assert late(first, EVENING).send_at == MORNING
+    assert "departure" not in story(browser, first)[0]
 
 
 def test_a_message_that_no_gateway_was_asked_to_take_is_not_said_to_have_been_tried(
@@ -165,3 +243,34 @@ def test_the_attempts_of_the_story_are_those_that_the_rows_count(
     assert "2 attempts made" in read(browser.get("/sent/")).one("tbody").text
     assert [step[-9:] for step in story(browser, message) if "Attempt" in step] == ["Attempt 1", "Attempt 2"]
     assert "Attempt 2 of at most" in page_of(browser, message).one(id="facts").text
+
+
+def test_the_administrator_reads_the_same_story(account: Account, gateway: ScriptedGateway) -> None:
+    message = factories.message(account, deferred_to=NOON + DAY)
+    scheduled.move_message(message, to=NOON + 2 * DAY, by=None, now=NOON)
+    now = NOON + 2 * DAY
+    made, _left = claims.claim_due(clock=at(now))
+    dispatch._give_back(made, "", at(now))
+    for _attempt in range(2):
+        message.refresh_from_db()
+        now = max(now, factories.due(message))
+        dispatch.dispatch_due(clock=at(now))
+    admin = browser_of(factories.user(superuser=True))
+    page = read(admin.get(reverse("admin:compose_message_change", args=[message.pk])))
+    rows = [row for row in page.one(id="transitions-group").one("tbody").all("tr") if row.all("td", **{"class": WHY})]
+    why, said, numbers = ([row.one("td", **{"class": name}).text for row in rows] for name in (WHY, SAID, NUMBER))
+    assert why[0] == "Its departure was changed from 25 November 2026, 12:00 to 26 November 2026, 12:00."
+    assert why[2] == "The message was not handed over, and returned to the queue."
+    assert said == ["", "", "", "", "connection refused", "", "connection refused"]
+    assert numbers == ["", "", "", "1", "", "2", ""]
+
+
+def test_a_row_of_scheduled_messages_says_why_as_the_other_lists_do(
+    account: Account, browser: Client, gateway: ScriptedGateway
+) -> None:
+    """Its moment is still to come, and its gateway rests."""
+    message = factories.message(account, deferred_to=NOON + DAY)
+    Message.objects.filter(pk=message.pk).update(reason="gateway_unreachable")
+    row = read(browser.get("/scheduled/")).one("tbody").text
+    assert "this message was not tried yet" in row
+    assert "The operator cannot be reached" not in row

@@ -153,6 +153,48 @@ def test_while_the_submission_is_paused_the_next_attempt_waits_for_a_person(
     assert "1 attempt made · paused" in read(browser.get("/sent/")).one("tbody").text
 
 
+def test_what_came_back_into_a_paused_submission_waits_for_a_person_whatever_its_moment(
+    account: Account, browser: Client, gateway: ScriptedGateway
+) -> None:
+    message = factories.message(account)
+
+    def pause(chunk: Any) -> Any:
+        scheduled.pause(message.submission, by=None, now=NOON)
+        raise NotSent("away")
+
+    gateway.script = pause
+    dispatch.dispatch_due(clock=at(NOON))
+    message.refresh_from_db()
+    assert message.due_at is not None
+    assert "Next attempt When the submission goes on" in facts(browser, message)
+    assert "1 attempt made · paused" in read(browser.get("/sent/")).one("tbody").text
+
+
+@pytest.mark.parametrize("with_a_moment", [False, True])
+def test_a_paused_message_that_was_not_tried_waits_for_a_person_and_not_for_the_gateway(
+    account: Account, browser: Client, gateway: ScriptedGateway, with_a_moment: bool
+) -> None:
+    now = tried(factories.message(account), 5)
+    message = factories.message(account)
+    dispatch.dispatch_due(clock=at(now + timedelta(seconds=1)))
+    message.refresh_from_db()
+    rests = "The gateway rests after a failure"
+    assert rests in facts(browser, message)
+    due_at = message.due_at
+    scheduled.pause(message.submission, by=None, now=NOON)
+    if with_a_moment:
+        # As when a claim had it in the very instant of the pause.
+        Message.objects.filter(pk=message.pk).update(due_at=due_at)
+    said = facts(browser, message)
+    assert "Next attempt When the submission goes on" in said
+    assert rests not in said
+    answered = factories.received(account, number=message.recipient)
+    admin = browser_of(factories.user(superuser=True))
+    pages = [browser.get("/sent/"), browser.get(reverse("conversation", kwargs={"pk": answered.pk}))]
+    pages.append(admin.get("/administration/compose/message/"))
+    assert [rests in read(page).text for page in pages] == [False, False, False]
+
+
 @pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Unsupported("no")])
 def test_what_is_not_tried_again_announces_no_attempt(
     account: Account, browser: Client, gateway: ScriptedGateway, error: Exception
