@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from compose import spans
 from compose.asking import CONFIRM, DECIDE, GIVE_UP, SEND_AGAIN
 from compose.doubt_views import VERBS, left_alone, sentence
 from compose.models import Message
@@ -62,8 +63,11 @@ class DoubtAdmin(ReadOnlyAdmin):
 
     def _decide(self, choice: str, request: HttpRequest, chosen: QuerySet[Message]) -> HttpResponse | None:
         doubtful = chosen.order_by().filter(state=Message.State.UNCONFIRMED)
-        if DECIDE in request.POST:
-            self._do(choice, request, list(doubtful.values_list("pk", flat=True)))
+        pks = list(doubtful.values_list("pk", flat=True))
+        # The answer is for what was asked about, whatever has come in doubt since.
+        meant = spans.among(pks, request.POST.get("about", "")) if DECIDE in request.POST else None
+        if meant is not None:
+            self._do(choice, request, meant)
             return None
         found = doubtful.aggregate(messages=Count("pk"), accounts=Count("account", distinct=True), price=Sum("price"))
         if not found["messages"]:
@@ -79,7 +83,8 @@ class DoubtAdmin(ReadOnlyAdmin):
             "others": 0 if across else chosen.count() - found["messages"],
             "across": across,
             # All of them are not listed in the page again, but the administration wants one at least.
-            "chosen": doubtful.values_list("pk", flat=True)[: 1 if across else None],
+            "chosen": pks[: 1 if across else None],
+            "about": spans.said(pks),
             "action": request.POST["action"],
             "opts": Message._meta,
         }

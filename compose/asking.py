@@ -4,12 +4,11 @@ As the administration asks (compose/admin_doubts.py): the first press of the but
 whose own button posts the same with `decide`. One message is changed without a question: the button that does it says
 what it means, and nothing else comes with it.
 
-The answer holds for what was asked about: the page posts how many that were, or a digest of which, and where it is
-something else by then nothing is changed and the page asks again, with the reason.
+The answer holds for what was asked about. Of messages in doubt the page posts which they are, and no others are
+decided; of messages that wait how many, and where they are more by then nothing is changed and the page asks again.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -83,10 +82,6 @@ WHILE_PAUSED: dict[str, Promise] = {
 }
 # Why it is asked again.
 MORE_WAIT = _("More messages wait now than you were asked about. Nothing was changed: please decide again.")
-OTHERS = _(
-    "These are no longer the messages you were asked about: some were resolved meanwhile, or others are in doubt now. "
-    "Nothing was changed: please decide again."
-)
 
 
 class Concerned(NamedTuple):
@@ -99,11 +94,6 @@ class Concerned(NamedTuple):
 def concerned(messages: QuerySet[Message]) -> Concerned:
     """The messages of this query, counted as they are now; one query."""
     return Concerned(**messages.order_by().aggregate(total=Count("pk"), price=Sum("price", default=0)))
-
-
-def digest(keys: Iterable[int]) -> str:
-    """Which messages these are, in a text that is short however many they are: the same for the same keys only."""
-    return hashlib.sha256(",".join(str(key) for key in sorted(keys)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,8 @@ WHILE_PAUSED = timedelta(minutes=1)
 class Claim:
     """A chunk of messages that this worker alone may hand over to its gateway until the lease ends.
 
-    `candidates` has the gateways that carry each message (by its key), in the order in which they are tried.
+    `candidates` has the gateways that carry each message (by its key), in the order in which they are tried, and
+    `bulk` is the lane.
     """
 
     id: uuid.UUID
@@ -48,6 +49,7 @@ class Claim:
     leased_until: datetime
     messages: list[Message]
     candidates: Mapping[int, Sequence[str]]
+    bulk: bool
 
 
 @transaction.atomic
@@ -90,7 +92,7 @@ def claim_due(queue: Queue | None = None, *, clock: Clock = timezone.now, size: 
     originators, breakers = Originators(ready, virtual, now), Breakers(now)
     carriers = {row.id: originators.served(row, carriers[row.id]) for row in ready}
     ready = _with_a_way(ready, queue.gateway, carriers, breakers, originators)
-    made = _chunks(ready, queue.gateway, carriers, now)
+    made = _chunks(ready, queue, carriers, now)
     breakers.used([queue.gateway] if made else [])
     change_each(ready, ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"])
     note_each(ready, at=now)
@@ -116,15 +118,15 @@ def _submissions(rows: Iterable[Message]) -> list[Submission]:
     return [row.submission for row in {row.submission_id: row for row in rows}.values()]
 
 
-def _chunks(ready: list[Message], gateway: str, carriers: Mapping[int, Sequence[str]], now: datetime) -> list[Claim]:
+def _chunks(ready: list[Message], queue: Queue, carriers: Mapping[int, Sequence[str]], now: datetime) -> list[Claim]:
     """Claim the messages, in chunks no larger than the gateway takes at once."""
     if not ready:
         return []
-    size = pacing.chunk(gateway, routing.gateway(gateway).capabilities.batch_size)
+    size = pacing.chunk(queue.gateway, routing.gateway(queue.gateway).capabilities.batch_size)
     lease = now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
     made = []
     for start in range(0, len(ready), size):
-        claim = Claim(uuid.uuid4(), gateway, lease, ready[start : start + size], carriers)
+        claim = Claim(uuid.uuid4(), queue.gateway, lease, ready[start : start + size], carriers, queue.bulk)
         for row in claim.messages:
             row.state, row.claim, row.leased_until = State.SENDING, claim.id, lease
             row.attempts += 1

@@ -185,7 +185,7 @@ def _settle_surely(claim: Claim, handed_over_at: datetime, answers: Sequence[Out
         try:
             if number and marks.is_settled(claim.id):
                 return False
-            with turns.taken(many=queues.is_bulk(len(claim.messages))):
+            with turns.taken(many=claim.bulk and queues.is_bulk(len(claim.messages))):
                 return _settle(claim, handed_over_at, answers, clock)
         except OperationalError as error:
             if number == len(SETTLE_PAUSES) - 1:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from compose import asking, doubts, unconfirmed
+from compose import asking, doubts, spans, unconfirmed
 from compose.asking import CONFIRM, GIVE_UP, SEND_AGAIN
 from compose.models import Message, Submission
 from compose.paging import SIZE, page
@@ -29,7 +29,7 @@ MOST_SHOWN = 10_000_000
 class DoubtForm(forms.Form):
     """What became of which messages: `pk` are those that were ticked, `shown` how many the page spoke of.
 
-    `about` is the digest of those that it asked about.
+    `about` has those that it asked about (compose/spans.py).
     """
 
     choice = forms.ChoiceField(choices=[(name, name) for name in VERBS])
@@ -119,21 +119,22 @@ def _decide(
     # Read once: these and no others are asked about or decided, whatever comes in doubt meanwhile.
     found = list(rows.order_by("pk").values_list("pk", "price", "submission__paused_at"))
     pks = [pk for pk, _price, _paused_at in found]
-    about, answered = asking.digest(pks), asking.answered(request)
-    if (form.cleaned_data["about"] != about and found) if answered else len(found) > 1:
+    # The answer is for what was asked about: what has come in doubt since stays there, what was resolved is left alone.
+    answered = asking.answered(request)
+    meant = spans.among(pks, form.cleaned_data["about"]) if answered else pks
+    if (meant is None and pks) or (not answered and len(pks) > 1):
         meanwhile = max(0, shown - len(found))
         question = asking.Question(
             choice=choice,
             concerned=asking.Concerned(len(found), sum(price for _pk, price, _paused_at in found)),
-            others=left_alone(meanwhile) if meanwhile and not answered else "",
+            others=left_alone(meanwhile) if meanwhile else "",
             back=back,
             page=where,
-            again={"choice": [choice], "about": [about], "pk": ticked},
-            why=asking.OTHERS if answered else "",
+            again={"choice": [choice], "about": [spans.said(pks)], "pk": ticked},
             paused=any(paused_at for _pk, _price, paused_at in found),
         )
         return asking.page(request, question)
-    decided = VERBS[choice](pks, by=request.user, now=timezone.now(), account=request.member.account)
+    decided = VERBS[choice](meant or [], by=request.user, now=timezone.now(), account=request.member.account)
     meanwhile = max(decided.others, shown - decided.changed)
     if decided.changed:
         messages.success(request, sentence(choice, decided.changed))

@@ -134,16 +134,24 @@ def broker_socket(data_dir: Path) -> Path:
     preferred = data_dir / "broker" / "broker.sock"
     if len(os.fsencode(preferred)) <= LONGEST_SOCKET_PATH:
         return preferred
-    return machine_directory(data_dir) / "broker.sock"
+    return _temporary("smsmanager", data_dir) / "broker.sock"
 
 
-def machine_directory(data_dir: Path) -> Path:
-    """Where the processes of the installation of `data_dir` meet that run on one machine, or in one container.
+def turns_directory(data_dir: Path) -> Path | None:
+    """Where workers of one machine, or of one container, take turns; None without a temporary directory.
 
     It is not in `data_dir`, which several machines may share.
     """
+    try:
+        return _temporary("smsmanager-turns", data_dir)
+    except FileNotFoundError:
+        return None
+
+
+def _temporary(name: str, data_dir: Path) -> Path:
+    """Raises FileNotFoundError where nothing may be written to."""
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"smsmanager-{os.getuid()}-{digest}"
+    return Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}-{digest}"
 
 
 def embedded_secret_key(data_dir: Path) -> str:

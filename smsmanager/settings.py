@@ -268,7 +268,7 @@ SMS_REPLY_PRICE = environment.amount("SMSMANAGER_REPLY_PRICE", 1000)
 # A submission to more recipients goes in the bulk lane.
 SMS_BULK_RECIPIENTS = environment.number("SMSMANAGER_BULK_RECIPIENTS", 100)
 # Where workers of one machine take turns at large batches (compose/turns.py).
-SMS_TURNS_DIR = environment.machine_directory(DATA_DIR)
+SMS_TURNS_DIR = environment.turns_directory(DATA_DIR)
 SMS_VALIDITY_HOURS = environment.number("SMSMANAGER_VALIDITY_HOURS", 48)
 SMS_REPLY_WINDOW_HOURS = environment.number("SMSMANAGER_REPLY_WINDOW_HOURS", 48)
 SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)

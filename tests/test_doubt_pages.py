@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -354,6 +355,18 @@ def test_what_was_resolved_while_the_administrator_read_is_left_alone(account: A
     assert "1 message was given up" in said
     assert "1 message was left as it is" in said
     assert states(made) == [State.DELIVERED, State.FAILED]
+
+
+def test_what_comes_in_doubt_while_the_administrator_reads_stays_in_doubt(account: Account, admin: Client) -> None:
+    made = doubtful(account, 3)
+    late = made.messages.order_by("pk")[0]
+    Message.objects.filter(pk=late.pk).update(state=State.SENDING, claim=uuid4(), leased_until=NOON)
+    query = "?gateway=default"
+    page = chosen(admin, "doubt_send_again", [made.messages.order_by("pk")[1].pk], query, select_across="1")
+    assert "You decide about 2 unconfirmed messages:" in page.one(id="content-main").text
+    Message.objects.filter(pk=late.pk).update(state=State.UNCONFIRMED)
+    assert "2 messages are sent again." in go_on(admin, page, query).text
+    assert states(made) == [State.UNCONFIRMED, State.SCHEDULED, State.SCHEDULED]
 
 
 def test_where_nothing_is_in_doubt_there_is_nothing_to_decide(account: Account, admin: Client) -> None:
