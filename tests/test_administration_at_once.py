@@ -10,7 +10,7 @@ from django.db.models import ProtectedError, RestrictedError
 from django.test import Client
 from django.urls import reverse
 
-from compose import dispatch
+from compose import dispatch, spans
 from compose.asking import DECIDE, GIVE_UP
 from compose.doubt_views import VERBS
 from compose.gateways.base import OutcomeUnknown
@@ -176,6 +176,7 @@ def test_an_action_of_a_list_that_did_a_part_is_not_said_to_have_saved_nothing(
     monkeypatch.setitem(VERBS, GIVE_UP, one_then_refused)
     messages = reverse("admin:compose_message_changelist")
     fields = {"action": "doubt_give_up", "_selected_action": [str(pk) for pk in pks], DECIDE: "1"}
+    fields["about"] = spans.said(pks)
     with pytest.raises(IntegrityError, match=r"(?i)unique"):
         admin.post(messages, fields)
     assert "nothing was saved" not in read(admin.get(messages)).text
