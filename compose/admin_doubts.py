@@ -27,8 +27,8 @@ CONSEQUENCES: dict[str, Promise] = {
         "delivered."
     ),
     SEND_AGAIN: _(
-        "They leave at once, or as soon as their hours permit. Those that had left reach their recipients twice, and "
-        "your provider asks for them twice; the accounts pay once."
+        "They leave at once, or as soon as their hours permit and no pause holds them back. Those that had left reach "
+        "their recipients twice, and your provider asks for them twice; the accounts pay once."
     ),
     GIVE_UP: _(
         "They have failed, and the accounts get their price back. Your provider asks for those that had left; later "

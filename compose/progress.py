@@ -77,7 +77,8 @@ class Progress:
     Those whose departure has come could leave from `since` on; of those that wait, the next is tried at `next_try`. A
     gateway was last asked at `asked`, of late for `rate` messages in a second, whatever it answered. Of those that it
     did not refuse, `gone` left from `first` to `last`; at the end, `late` are those of them that could not leave in the
-    first half of that time. `stirred` are the moments after which a page follows it.
+    first half of that time. Whether those left that a person gave up (`given_up`) nobody knows. `stirred` are the
+    moments after which a page follows it.
     """
 
     now: datetime
@@ -92,6 +93,7 @@ class Progress:
     late: int
     asked: datetime | None
     rate: float
+    given_up: int
     stirred: Sequence[datetime]
 
     @cached_property
@@ -141,7 +143,7 @@ class Progress:
     @property
     def none_left(self) -> bool:
         """Whether none left at all: each was refused, or cancelled."""
-        return self.in_state(*NEVER_LEFT) == self.total
+        return not self.given_up and self.in_state(*NEVER_LEFT) == self.total
 
     @property
     def percent(self) -> int:
@@ -249,6 +251,7 @@ def progress(submission: Submission, *, now: datetime, follows: bool = False) ->
         late=found.late,
         asked=found.asked,
         rate=found.rate,
+        given_up=found.given_up,
         stirred=_stirred(submission, found),
     )
 

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
@@ -123,29 +123,34 @@ def _say_moved(request: MemberRequest, submission: Submission, moved: Moved, now
         said.append(_("The sending is paused: nothing leaves before it is resumed."))
     if moved.left:
         sentence = ngettext(
-            "%(count)d message had left or was leaving already, and was not moved.",
-            "%(count)d messages had left or were leaving already, and were not moved.",
+            "%(count)s message had left or was leaving already, and was not moved.",
+            "%(count)s messages had left or were leaving already, and were not moved.",
             moved.left,
         )
-        said.append(sentence % {"count": moved.left})
+        said.append(sentence % {"count": _number(moved.left)})
     messages.success(request, " ".join(said))
 
 
 def _departures(count: int, first: datetime, last: datetime, now: datetime) -> str:
     """When so many messages leave, in a sentence."""
     if last <= now:
-        return ngettext("%(count)d message leaves now.", "%(count)d messages leave now.", count) % {"count": count}
+        said = ngettext("%(count)s message leaves now.", "%(count)s messages leave now.", count)
+        return said % {"count": _number(count)}
     local = timezone.localtime(first)
-    values = {"count": count, "day": date_format(local, "l j F Y"), "hour": date_format(local, "H:i")}
+    values = {"count": _number(count), "day": date_format(local, "l j F Y"), "hour": date_format(local, "H:i")}
     if first == last:
         sentence = ngettext(
-            "%(count)d message leaves on %(day)s at %(hour)s.",
-            "%(count)d messages leave on %(day)s at %(hour)s.",
+            "%(count)s message leaves on %(day)s at %(hour)s.",
+            "%(count)s messages leave on %(day)s at %(hour)s.",
             count,
         )
     else:
-        sentence = _("%(count)d messages leave from %(day)s, %(hour)s on.")
+        sentence = _("%(count)s messages leave from %(day)s, %(hour)s on.")
     return sentence % values
+
+
+def _number(count: int) -> str:
+    return number_format(count, force_grouping=True)
 
 
 def _say_too_late(request: MemberRequest) -> None:
@@ -160,11 +165,11 @@ def pause_submission(request: MemberRequest, pk: int) -> HttpResponse:
     held = scheduled.pause(found, by=request.user, now=timezone.now())
     if held:
         sentence = ngettext(
-            "The sending is paused: %(count)d message waits until it is resumed.",
-            "The sending is paused: %(count)d messages wait until it is resumed.",
+            "The sending is paused: %(count)s message waits until it is resumed.",
+            "The sending is paused: %(count)s messages wait until it is resumed.",
             held,
         )
-        messages.success(request, sentence % {"count": held})
+        messages.success(request, sentence % {"count": _number(held)})
     else:
         messages.warning(request, _("No message was left to hold back."))
     return redirect("submission", pk=pk)

@@ -16,6 +16,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db.models import BooleanField, Count, ExpressionWrapper, Max, Min, Q
 
+from compose.doubts import GIVEN_UP
 from compose.models import Message, Submission, is_final
 from compose.queries import Departures
 
@@ -26,7 +27,8 @@ WINDOW, SHORTEST = timedelta(minutes=1), timedelta(seconds=1)
 # What so many recipients or more have is read for several readers at once. It is as old as this at the most, and a
 # second older for each so many: no page asks more often, so nobody sees anything go back, whichever process answers.
 SHARED_FROM, SHARED_FOR, A_SECOND_FOR = 5_000, 2, 50_000
-# Of these none left: they were refused, or given up before any gateway took them.
+# Of these none left: they were refused, or given up before any gateway took them. Whether those left that a person gave
+# up, nobody knows.
 NEVER_LEFT = (State.FAILED, State.CANCELLED)
 NONE_LATER = Departures(first=None, last=None, waiting=0, postponed=0)
 
@@ -39,7 +41,7 @@ class Survey:
     `departures`, which leave later. Those that are to leave now could do so from `since` on; of those that wait, the
     next is tried at `next_try`. A gateway was last asked at `asked`, of late for `rate` messages in a second, whatever
     it answered. Of those that it did not refuse, `gone` left from `first` to `last`; once none is left to leave, `late`
-    are those of them that could not leave in the first half of that time.
+    are those of them that could not leave in the first half of that time. Of `given_up` nobody knows it.
     """
 
     now: datetime
@@ -54,6 +56,7 @@ class Survey:
     late: int
     asked: datetime | None
     rate: float
+    given_up: int
 
     @property
     def ended(self) -> bool:
@@ -119,6 +122,7 @@ def _read(submission: Submission, now: datetime) -> Survey:
         late=late,
         asked=_last(row["last"] for row in handed),
         rate=_rate(submission, [row for row in handed if row["recent"]], since, now),
+        given_up=sum(row["given_up"] for row in rows),
     )
 
 
@@ -135,6 +139,7 @@ def _rows(submission: Submission, now: datetime) -> list[dict[str, Any]]:
         next=Min("due_at"),
         due=Max("due_at"),
         closes=Max("send_at"),
+        given_up=Count("pk", filter=Q(reason=GIVEN_UP)),
     )
     return list(found)
 

@@ -19,7 +19,7 @@ from credits.models import Account
 from tests import factories
 from tests.events import about, arrive, report
 from tests.factories import NOON, at
-from tests.gateways_for_tests import scripted_gateway
+from tests.gateways_for_tests import raising, scripted_gateway
 from tests.pages import Element, browser_of, read
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -355,6 +355,16 @@ def test_the_end_may_come_at_once_or_without_a_message_that_left(account: Accoun
     services.cancel_submission(nobody, by=None, now=NOON + 5 * MINUTE)
     assert counted(nobody) == {"failed": 2, "cancelled": 1}
     assert words(browser, nobody, NOON + 5 * MINUTE) == "Finished: no message left."
+
+
+def test_whether_what_a_person_gave_up_had_left_is_not_said(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=2)
+    with scripted_gateway() as gateway:
+        gateway.script = raising(OutcomeUnknown("lost"))
+        dispatch.dispatch_due(clock=at(NOON))
+    doubts.give_up(sent.messages.values_list("pk", flat=True), by=None, now=NOON)
+    assert counted(sent) == {"failed": 2}
+    assert words(browser, sent) == "Finished."
 
 
 def test_what_leaves_later_is_no_part_of_the_time_left(account: Account, browser: Client) -> None:

@@ -78,7 +78,7 @@ def test_the_page_of_a_message_says_which_attempt_failed_why_when_the_next_is_an
     assert "The operator cannot be reached." in said
     assert "connection refused" in said
     assert f"Next attempt {on_the_clock(message.due_at, 'l j F Y, H:i:s')}" in said
-    until = on_the_clock(message.valid_until, "l j F Y, H:i")
+    until = on_the_clock(message.valid_until, r"l j F Y \a\t H:i")
     assert f"It is tried until {until}; then it fails, and its price is given back." in said
 
 

@@ -22,7 +22,7 @@ def later() -> datetime:
 
 
 @shared_task(name="tests.bench.alone.send_one", queue=QUEUE)
-def send_one() -> None:
-    """Send one message of the bulk lane."""
-    made, _moved = claims.claim_due(Queue("default", bulk=True), clock=later, size=1)
+def send_one(*, bulk: bool) -> None:
+    """Send one message of a lane."""
+    made, _moved = claims.claim_due(Queue("default", bulk=bulk), clock=later, size=1)
     dispatch.send(made, clock=later)

@@ -130,6 +130,7 @@ class _Bench:
         from django.utils import timezone
 
         from compose.models import Message
+        from compose.queues import is_bulk
         from compose.services import submit
         from tests import factories
         from tests.bench.alone import LATER, send_one
@@ -139,7 +140,7 @@ class _Bench:
         submission, _new = submit(draft, now=now)
         waiting = Message.objects.filter(submission=submission).exclude(state=Message.State.ACCEPTED)
         begun = time.perf_counter()
-        group(send_one.s() for _each in range(many)).apply_async()
+        group(send_one.s(bulk=is_bulk(many)) for _each in range(many)).apply_async()
         stand.until(lambda: not waiting.exists(), "a task for each message did not send them")
         return many / (time.perf_counter() - begun)
 
