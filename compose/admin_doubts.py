@@ -1,18 +1,20 @@
 """What an administrator decides about messages that may have left, of any account: the actions of the list."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from compose import spans
+from compose import spans, unconfirmed
 from compose.asking import CONFIRM, DECIDE, GIVE_UP, SEND_AGAIN
-from compose.doubt_views import VERBS, left_alone, sentence
+from compose.doubt_views import VERBS, AnswerForm, left_alone, sentence
+from compose.doubts import Seen
 from compose.models import Message
 from credits.readonly import ReadOnlyAdmin
 
@@ -65,11 +67,21 @@ class DoubtAdmin(ReadOnlyAdmin):
         doubtful = chosen.order_by().filter(state=Message.State.UNCONFIRMED)
         pks = list(doubtful.values_list("pk", flat=True))
         # The answer is for what was asked about, whatever has come in doubt since.
-        meant = spans.among(pks, request.POST.get("about", "")) if DECIDE in request.POST else None
-        if meant is not None:
-            self._do(choice, request, meant)
-            return None
-        found = doubtful.aggregate(messages=Count("pk"), accounts=Count("account", distinct=True), price=Sum("price"))
+        answer = AnswerForm(request.POST)
+        if DECIDE in request.POST and answer.is_valid() and (until := answer.cleaned_data["until"]):
+            meant = spans.among(pks, answer.cleaned_data["about"])
+            if meant is not None:
+                self._do(choice, request, meant, until, answer.cleaned_data["shown"] or 0)
+                return None
+        # As many as the page can name.
+        about = spans.said(pks)
+        pks = spans.among(pks, about) or []
+        found = doubtful.filter(pk__lte=max(pks, default=0)).aggregate(
+            messages=Count("pk"),
+            accounts=Count("account", distinct=True),
+            price=Sum("price"),
+            until=Max("handed_over_at"),
+        )
         if not found["messages"]:
             nothing = _("Nothing was changed: none of the chosen messages is unconfirmed.")
             messages.warning(request, nothing)
@@ -84,17 +96,16 @@ class DoubtAdmin(ReadOnlyAdmin):
             "across": across,
             # All of them are not listed in the page again, but the administration wants one at least.
             "chosen": pks[: 1 if across else None],
-            "about": spans.said(pks),
+            "about": about,
+            "until": unconfirmed.until([found["until"]], now=timezone.now()),
             "action": request.POST["action"],
             "opts": Message._meta,
         }
         return render(request, "admin/compose/doubt.html", context)
 
-    def _do(self, choice: str, request: HttpRequest, pks: list[int]) -> None:
-        decided = VERBS[choice](pks, by=request.user, now=timezone.now())
-        shown = request.POST.get("shown", "")
-        spoken_of = int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 10 else 0
-        meanwhile = max(decided.others, spoken_of - decided.changed)
+    def _do(self, choice: str, request: HttpRequest, pks: list[int], until: datetime, shown: int) -> None:
+        decided = VERBS[choice](pks, by=request.user, now=timezone.now(), seen=Seen(until=until))
+        meanwhile = max(decided.others, shown - decided.changed)
         if decided.changed:
             messages.success(request, sentence(choice, decided.changed))
         if meanwhile or not decided.changed:

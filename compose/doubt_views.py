@@ -1,5 +1,6 @@
 """The pages of messages that may have left: they are listed apart, and a person says what became of them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -26,15 +27,28 @@ MOST_AT_ONCE = 4 * SIZE
 MOST_SHOWN = 10_000_000
 
 
-class DoubtForm(forms.Form):
-    """What became of which messages: `pk` are those that were ticked, `shown` how many the page spoke of.
+class AnswerForm(forms.Form):
+    """What a page spoke of: how many messages (`shown`), which (`about`, compose/spans.py), and of which doubt.
 
-    `about` has those that it asked about (compose/spans.py).
+    That is `until`, when the last of them was handed over; None when the page did not say it, or nobody can read it.
     """
 
-    choice = forms.ChoiceField(choices=[(name, name) for name in VERBS])
     shown = forms.IntegerField(required=False, min_value=0, max_value=MOST_SHOWN)
     about = forms.CharField(required=False)
+    until = forms.CharField(required=False)
+
+    def clean_until(self) -> datetime | None:
+        try:
+            moment = datetime.fromisoformat(self.cleaned_data["until"])
+            return moment.astimezone(UTC) if moment.tzinfo else None
+        except (ValueError, OverflowError):
+            return None
+
+
+class DoubtForm(AnswerForm):
+    """What became of which messages: `pk` are those that were ticked."""
+
+    choice = forms.ChoiceField(choices=[(name, name) for name in VERBS])
     pk = forms.TypedMultipleChoiceField(required=False, coerce=int)
 
     def __init__(self, data: Any) -> None:
@@ -57,6 +71,7 @@ def unconfirmed_messages(request: MemberRequest) -> HttpResponse:
         "older": f"before={shown.cursor}" if shown.cursor else None,
         "newer": "" if before else None,
         "before": before,
+        "doubt_until": unconfirmed.until((row.handed_over_at for row in shown.rows), now=timezone.now()),
         "all_chosen": request.GET.get("all") == "1",
         "section": "sent",
     }
@@ -103,7 +118,8 @@ def _decide(
 ) -> HttpResponse:
     """Do what was chosen with `rows`, which are in doubt; several of them after the page that asks.
 
-    It is back to the page `back` then, whose name is `where`.
+    So is one, where the button did not say which doubt it was about. It is back to the page `back` then, whose name is
+    `where`.
     """
     if request.method != "POST":
         return redirect(back)
@@ -112,29 +128,36 @@ def _decide(
             request, _("Nothing was changed: choose whether the message was sent, is sent again, or is given up.")
         )
         return redirect(back)
-    choice, ticked = form.cleaned_data["choice"], form.cleaned_data["pk"]
+    choice, ticked, until = (form.cleaned_data[name] for name in ("choice", "pk", "until"))
+    now = timezone.now()
     # So many the page spoke of; what was resolved before this began is missing in `rows`.
     spoken_of = form.cleaned_data["shown"]
     shown = len(ticked) if spoken_of is None else spoken_of
     # Read once: these and no others are asked about or decided, whatever comes in doubt meanwhile.
-    found = list(rows.order_by("pk").values_list("pk", "price", "submission__paused_at"))
-    pks = [pk for pk, _price, _paused_at in found]
+    found = list(rows.order_by("pk").values_list("pk", "price", "submission__paused_at", "handed_over_at"))
+    pks = [pk for pk, *_rest in found]
     # The answer is for what was asked about: what has come in doubt since stays there, what was resolved is left alone.
     answered = asking.answered(request)
     meant = spans.among(pks, form.cleaned_data["about"]) if answered else pks
-    if (meant is None and pks) or (not answered and len(pks) > 1):
+    if pks and (meant is None or until is None or (not answered and len(pks) > 1)):
         meanwhile = max(0, shown - len(found))
         question = asking.Question(
             choice=choice,
-            concerned=asking.Concerned(len(found), sum(price for _pk, price, _paused_at in found)),
+            concerned=asking.Concerned(len(found), sum(price for _pk, price, *_rest in found)),
             others=left_alone(meanwhile) if meanwhile else "",
             back=back,
             page=where,
-            again={"choice": [choice], "about": [spans.said(pks)], "pk": ticked},
-            paused=any(paused_at for _pk, _price, paused_at in found),
+            again={
+                "choice": [choice],
+                "about": [spans.said(pks)],
+                "until": [unconfirmed.until((handed_over_at for *_rest, handed_over_at in found), now=now)],
+                "pk": ticked,
+            },
+            paused=any(paused_at for _pk, _price, paused_at, _handed_over_at in found),
         )
         return asking.page(request, question)
-    decided = VERBS[choice](meant or [], by=request.user, now=timezone.now(), account=request.member.account)
+    seen = doubts.Seen(request.member.account, until)
+    decided = VERBS[choice](meant or [], by=request.user, now=now, seen=seen)
     meanwhile = max(decided.others, shown - decided.changed)
     if decided.changed:
         messages.success(request, sentence(choice, decided.changed))

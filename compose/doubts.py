@@ -43,58 +43,74 @@ _FREED = (
 
 
 class Decided(NamedTuple):
-    """So many messages were `changed`; so many `others` were not unconfirmed (any more) and are as they were."""
+    """So many messages were `changed`; so many `others` were not in that doubt (any more) and are as they were."""
 
     changed: int
     others: int
 
 
-def confirm(messages: Iterable[int], *, by: Any, now: datetime, account: Account | None = None) -> Decided:
+class Seen(NamedTuple):
+    """Of which doubt a person decides: messages of this `account` only, and none handed over after `until`.
+
+    What was handed over later is in another doubt, which that person has not seen: an answer given twice, or long after
+    the question, would send again what was sent again since. None: of any.
+    """
+
+    account: Account | None = None
+    until: datetime | None = None
+
+
+ANY = Seen()
+
+
+def confirm(messages: Iterable[int], *, by: Any, now: datetime, seen: Seen = ANY) -> Decided:
     """They were sent: the messages with these keys are accepted, and their price is paid.
 
-    With `account`, only those of this account. What is not unconfirmed is left alone, so twice is harmless.
-    A later report still says whether they were delivered.
+    What is not unconfirmed, or in another doubt than the one `seen`, is left alone: twice is harmless. A later report
+    still says whether they were delivered.
     """
-    return _decide(messages, account, partial(_end, State.ACCEPTED, SAID_SENT, by, now))
+    return _decide(messages, seen, partial(_end, State.ACCEPTED, SAID_SENT, by, now))
 
 
-def give_up(messages: Iterable[int], *, by: Any, now: datetime, account: Account | None = None) -> Decided:
+def give_up(messages: Iterable[int], *, by: Any, now: datetime, seen: Seen = ANY) -> Decided:
     """Nobody will ever know: the messages have failed, and their price is given back. The rest is as for `confirm`.
 
     A later report changes nothing any more.
     """
-    return _decide(messages, account, partial(_end, State.FAILED, GIVEN_UP, by, now))
+    return _decide(messages, seen, partial(_end, State.FAILED, GIVEN_UP, by, now))
 
 
-def send_again(messages: Iterable[int], *, by: Any, now: datetime, account: Account | None = None) -> Decided:
+def send_again(messages: Iterable[int], *, by: Any, now: datetime, seen: Seen = ANY) -> Decided:
     """They were not sent: the messages return to the queue of their lane and are due at once. As for `confirm`.
 
     Their price stays held, and is paid once at the most. One whose validity is over gets a new one, which runs from
     `now`. What a claim looks at (a pause, the STOP list, the hours of commercial messages, routes) it looks at again.
     """
     lanes: set[bool] = set()
-    decided = _decide(messages, account, partial(_free, by, now, lanes))
+    decided = _decide(messages, seen, partial(_free, by, now, lanes))
     for bulk in sorted(lanes):
         queues.nudge(bulk=bulk)
     return decided
 
 
-def _decide(messages: Iterable[int], account: Account | None, change: Callable[[Sequence[Message]], None]) -> Decided:
+def _decide(messages: Iterable[int], seen: Seen, change: Callable[[Sequence[Message]], None]) -> Decided:
     asked = sorted(set(messages))
     changed = 0
     for start in range(0, len(asked), BATCH):
         with transaction.atomic():
-            rows = _in_doubt(asked[start : start + BATCH], account)
+            rows = _in_doubt(asked[start : start + BATCH], seen)
             change(rows)
         changed += len(rows)
     return Decided(changed, len(asked) - changed)
 
 
-def _in_doubt(pks: Sequence[int], account: Account | None) -> list[Message]:
-    """Those of the messages that are unconfirmed, locked: whoever held one before is waited for and was heard."""
+def _in_doubt(pks: Sequence[int], seen: Seen) -> list[Message]:
+    """Those of the messages in the doubt `seen`, locked: whoever held one before is waited for and was heard."""
     found = Message.objects.select_for_update(no_key=True).filter(pk__in=pks, state=State.UNCONFIRMED)
-    if account is not None:
-        found = found.filter(account=account)
+    if seen.account is not None:
+        found = found.filter(account=seen.account)
+    if seen.until is not None:
+        found = found.exclude(handed_over_at__gt=seen.until)
     return list(found.order_by("pk"))
 
 

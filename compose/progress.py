@@ -77,8 +77,8 @@ class Progress:
     Those whose departure has come could leave from `since` on; of those that wait, the next is tried at `next_try`. A
     gateway was last asked at `asked`, of late for `rate` messages in a second, whatever it answered. Of those that it
     did not refuse, `gone` left from `first` to `last`; at the end, `late` are those of them that could not leave in the
-    first half of that time. Whether those left that a person gave up (`given_up`) nobody knows. `stirred` are the
-    moments after which a page follows it.
+    first half of that time. Whether those left that a person gave up (`given_up`) nobody knows, nor of those in doubt,
+    the last of which was handed over at `doubt_until`. `stirred` are the moments after which a page follows it.
     """
 
     now: datetime
@@ -94,6 +94,7 @@ class Progress:
     asked: datetime | None
     rate: float
     given_up: int
+    doubt_until: datetime | None
     stirred: Sequence[datetime]
 
     @cached_property
@@ -252,6 +253,7 @@ def progress(submission: Submission, *, now: datetime, follows: bool = False) ->
         asked=found.asked,
         rate=found.rate,
         given_up=found.given_up,
+        doubt_until=found.doubt_until,
         stirred=_stirred(submission, found),
     )
 

@@ -41,7 +41,8 @@ class Survey:
     `departures`, which leave later. Those that are to leave now could do so from `since` on; of those that wait, the
     next is tried at `next_try`. A gateway was last asked at `asked`, of late for `rate` messages in a second, whatever
     it answered. Of those that it did not refuse, `gone` left from `first` to `last`; once none is left to leave, `late`
-    are those of them that could not leave in the first half of that time. Of `given_up` nobody knows it.
+    are those of them that could not leave in the first half of that time. Whether those left that a person
+    gave up (`given_up`) nobody knows, nor of those in doubt, the last of which was handed over at `doubt_until`.
     """
 
     now: datetime
@@ -57,6 +58,7 @@ class Survey:
     asked: datetime | None
     rate: float
     given_up: int
+    doubt_until: datetime | None
 
     @property
     def ended(self) -> bool:
@@ -123,6 +125,7 @@ def _read(submission: Submission, now: datetime) -> Survey:
         asked=_last(row["last"] for row in handed),
         rate=_rate(submission, [row for row in handed if row["recent"]], since, now),
         given_up=sum(row["given_up"] for row in rows),
+        doubt_until=_last(row["last"] for row in rows if row["state"] == State.UNCONFIRMED),
     )
 
 

@@ -11,6 +11,7 @@ It is a courtesy, and nothing rests on it: who does not get a turn goes on witho
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -75,8 +76,9 @@ def _files() -> list[IO[str]]:
         return []
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            # Somebody else's, in a directory that all share: there are no turns.
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            # Somebody else's, in a directory that all share: there are no turns. One of ours nobody else can replace.
             return []
         return [(folder / f"turn-{number}").open("a") for number in range(at_a_time())]
     except OSError:

@@ -1,5 +1,6 @@
 """What the pages show of messages that may have left: how many there are, and which."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -39,6 +40,14 @@ def of_account(account: Account) -> QuerySet[Message]:
 def of_submission(submission: Submission) -> QuerySet[Message]:
     """The submission's unconfirmed messages."""
     return submission.messages.filter(state=State.UNCONFIRMED)
+
+
+def until(handed_over: Iterable[datetime | None], *, now: datetime) -> str:
+    """Of which doubt a page speaks, as its buttons post it: the last moment at which any of these was handed over.
+
+    For `doubts.Seen.until`. A time with its offset, in the form of RFC 3339.
+    """
+    return max((moment for moment in handed_over if moment is not None), default=now).isoformat()
 
 
 def ends_at(message: Message) -> datetime:

@@ -1,6 +1,7 @@
 """Django's administration under the product's name, signed in to through the product's own page."""
 
 import logging
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -8,9 +9,10 @@ from typing import Any, TypeVar, cast
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -28,6 +30,8 @@ WHOLE = ("add_view", "change_view", "delete_view")
 # Codes", class 23), and how SQLite's texts begin.
 UNIQUE_OR_FOREIGN_KEY = ("23505", "23503")
 NOT_UNIQUE_OR_NO_ROW = ("UNIQUE constraint failed", "FOREIGN KEY constraint failed")
+# The key of a row.
+KEY = re.compile("[0-9]{1,18}")
 
 
 class Administration(AdminSite):
@@ -45,7 +49,7 @@ class Administration(AdminSite):
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Each page of the administration; those that save a row say so where something else was there first."""
         of_a_row = isinstance(getattr(view, "__self__", None), ModelAdmin) and view.__name__ in WHOLE
-        return super().admin_view(_saying_what_was_first(view) if of_a_row else view, cacheable)
+        return super().admin_view(_readable(_saying_what_was_first(view) if of_a_row else view), cacheable)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Whoever is not signed in goes to the product's page; whoever may not be here is told so."""
@@ -61,6 +65,22 @@ class Administration(AdminSite):
         if not self.has_permission(request):
             raise PermissionDenied(_("Only administrators of the installation come here."))
         return HttpResponseRedirect(back)
+
+
+def _readable(view: View) -> View:
+    """What no page of the administration posts or links to is a bad request: a NUL, which PostgreSQL has in no text,
+    and a ticked row without a key.
+    """
+
+    @wraps(view)
+    def looked_at(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        typed = [value for data in (request.GET, request.POST) for values in data.lists() for value in values[1]]
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if any("\0" in value for value in typed) or any(KEY.fullmatch(one) is None for one in ticked):
+            raise BadRequest("This is no address or form of the administration.")
+        return view(request, *args, **kwargs)
+
+    return cast(View, looked_at)
 
 
 def _saying_what_was_first(view: View) -> View:

@@ -15,6 +15,12 @@ SHORTEST_KEY = 50
 SHORTEST_TOKEN = 20
 
 
+def stop_where_unsafe() -> None:
+    """What serves pages without `manage.py check` before it: raises BadEnvironment with what that would refuse."""
+    if problems := [problem.msg for problem in production_is_safe() if problem.is_serious(checks.ERROR)]:
+        raise environment.BadEnvironment(" ".join(problems))
+
+
 @register(Tags.security)
 def production_is_safe(**_rest: Any) -> list[CheckMessage]:
     """In production mode: a secret key, hosts, HTTPS, PostgreSQL and a Redis server, and no debugging."""

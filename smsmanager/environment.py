@@ -48,15 +48,18 @@ def flag(name: str, default: bool) -> bool:
     raise BadEnvironment(f"{name} must be yes or no, not {value!r}.")
 
 
-def number(name: str, default: int) -> int:
-    """The variable `name` as a whole number; raises BadEnvironment for anything else."""
+def number(name: str, default: int, *, least: int = 1) -> int:
+    """The variable `name` as a whole number, which is `least` or more; raises BadEnvironment for anything else."""
     value = text(name)
     if not value:
         return default
     try:
-        return int(value)
+        found = int(value)
     except ValueError:
         raise BadEnvironment(f"{name} must be a whole number, not {value!r}.") from None
+    if found < least:
+        raise BadEnvironment(f"{name} must be {least} or more, not {value!r}.")
+    return found
 
 
 def amount(name: str, default: int) -> int:

@@ -2,7 +2,8 @@
 
 The database and the broker are asked at the same time, each in a thread of its own that nobody waits for longer than
 SECONDS: one that takes a connection and then says nothing holds up no page. At most one thread for each waits, however
-many ask; who asks while it does gets the same answer.
+many ask; who asks while it does gets the same answer, and waits no longer than the first: however many ask, and whoever
+does, the web server's threads are not kept waiting for what does not answer.
 """
 
 import logging
@@ -79,7 +80,8 @@ class Patient(Generic[Answer]):
     def __init__(self, what: str, question: Callable[[], Answer]) -> None:
         self._what = what
         self._question = question
-        self._late_at = 0.0
+        self._asked_at = 0.0
+        self._told = False
         self._lock = threading.Lock()
         self._asked: Future[Answer] | None = None
 
@@ -89,11 +91,19 @@ class Patient(Generic[Answer]):
             if self._asked is None or self._asked.done():
                 asked: Future[Answer] = Future()
                 threading.Thread(target=self._answer, args=(asked,), name="readiness", daemon=True).start()
-                self._asked, self._late_at = asked, time.monotonic() + LATE
-            elif time.monotonic() > self._late_at:
-                self._late_at = float("inf")
+                self._asked, self._asked_at, self._told = asked, time.monotonic(), False
+            elif time.monotonic() > self._asked_at + LATE and not self._told:
+                self._told = True
                 log.warning("%s: under way for more than %.0f s", self._what, LATE)
             return self._asked
+
+    def hear(self) -> Answer:
+        """The answer, which may take SECONDS since it was asked for: who comes later waits the less, or not at all.
+
+        Raises TimeoutError without one, and what the question raised.
+        """
+        asked = self.ask()
+        return asked.result(timeout=max(0.0, self._asked_at + SECONDS - time.monotonic()))
 
     def _answer(self, asked: Future[Answer]) -> None:
         try:
@@ -106,9 +116,10 @@ class Patient(Generic[Answer]):
 
 def look() -> list[Line]:
     """The lines of all checks, after SECONDS at the latest."""
-    until = time.monotonic() + SECONDS
-    database, broker = _database.ask(), _broker.ask()
-    return [*_said_of_database(database, until), _said_of_broker(broker, until)]
+    # Both are asked before either is heard.
+    _database.ask()
+    _broker.ask()
+    return [*_said_of_database(), _said_of_broker()]
 
 
 def show_beat() -> Future[None]:
@@ -215,9 +226,9 @@ def _ask_broker() -> None:
         client.ping()
 
 
-def _said_of_database(asked: Future[list[Line]], until: float) -> list[Line]:
+def _said_of_database() -> list[Line]:
     try:
-        lines = asked.result(timeout=max(0.0, until - time.monotonic()))
+        lines = _database.hear()
     except TimeoutError:
         said = f"did not answer within {SECONDS:.0f} s"
     except Error as error:
@@ -229,11 +240,11 @@ def _said_of_database(asked: Future[list[Line]], until: float) -> list[Line]:
     return [Line("database", False, said), *waiting]
 
 
-def _said_of_broker(asked: Future[None], until: float) -> Line:
+def _said_of_broker() -> Line:
     if not settings.REDIS_URL:
         return Line("broker", False, "REDIS_URL is not set")
     try:
-        asked.result(timeout=max(0.0, until - time.monotonic()))
+        _broker.hear()
     except (TimeoutError, redis.TimeoutError):
         said = f"did not answer within {SECONDS:.0f} s"
     except (redis.RedisError, OSError, ValueError) as error:

@@ -266,7 +266,7 @@ SMS_STOP_NUMBER = environment.text("SMSMANAGER_STOP_NUMBER", "36111")
 # What a received answer costs its account, in thousandths of a credit; 0: nothing.
 SMS_REPLY_PRICE = environment.amount("SMSMANAGER_REPLY_PRICE", 1000)
 # A submission to more recipients goes in the bulk lane.
-SMS_BULK_RECIPIENTS = environment.number("SMSMANAGER_BULK_RECIPIENTS", 100)
+SMS_BULK_RECIPIENTS = environment.number("SMSMANAGER_BULK_RECIPIENTS", 100, least=0)
 # Where workers of one machine take turns at large batches (compose/turns.py).
 SMS_TURNS_DIR = environment.turns_directory(DATA_DIR)
 SMS_VALIDITY_HOURS = environment.number("SMSMANAGER_VALIDITY_HOURS", 48)
@@ -275,7 +275,7 @@ SMS_UNCONFIRMED_DAYS = environment.number("SMSMANAGER_UNCONFIRMED_DAYS", 7)
 # So long the missing parts of a received message are waited for.
 SMS_PARTS_HOURS = environment.number("SMSMANAGER_PARTS_HOURS", 24)
 # So long the raw events of gateways are kept that no received message came of; 0: for ever.
-SMS_KEEP_EVENTS_DAYS = environment.number("SMSMANAGER_KEEP_EVENTS_DAYS", 90)
+SMS_KEEP_EVENTS_DAYS = environment.number("SMSMANAGER_KEEP_EVENTS_DAYS", 90, least=0)
 SMS_COMMERCIAL_WINDOWS = hours.windows("SMSMANAGER_COMMERCIAL_WINDOW", "SMSMANAGER_COMMERCIAL_WINDOWS")
 SMS_TWINS = environment.table("SMSMANAGER_TWINS")
 # Words beside those of inbox/optout.py with which somebody asks for no more messages.

@@ -296,3 +296,15 @@ def test_an_account_that_could_not_work_is_refused(account: Account, admin: Clie
     }
     assert admin.post(address(Account, "add"), fields | changes).status_code == 200
     assert Account.objects.count() == 1
+
+
+@pytest.mark.parametrize("query", ["?state__exact=%00", "?gateway=%00", "?q=%00"])
+def test_an_address_with_what_no_text_can_hold_is_a_bad_request(admin: Client, query: str) -> None:
+    assert admin.get(reverse("admin:compose_message_changelist") + query).status_code == 400
+
+
+def test_a_row_without_a_key_is_no_row(admin: Client) -> None:
+    messages = reverse("admin:compose_message_changelist")
+    for ticked in ("abc", "9" * 19, "\0", ""):
+        answer = admin.post(messages, {"action": "doubt_confirm", "_selected_action": ["1", ticked]})
+        assert answer.status_code == 400

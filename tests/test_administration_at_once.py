@@ -176,7 +176,7 @@ def test_an_action_of_a_list_that_did_a_part_is_not_said_to_have_saved_nothing(
     monkeypatch.setitem(VERBS, GIVE_UP, one_then_refused)
     messages = reverse("admin:compose_message_changelist")
     fields = {"action": "doubt_give_up", "_selected_action": [str(pk) for pk in pks], DECIDE: "1"}
-    fields["about"] = spans.said(pks)
+    fields |= {"about": spans.said(pks), "until": factories.NOON.isoformat()}
     with pytest.raises(IntegrityError, match=r"(?i)unique"):
         admin.post(messages, fields)
     assert "nothing was saved" not in read(admin.get(messages)).text

@@ -185,15 +185,51 @@ def test_many_in_doubt_are_decided_only_after_the_page_has_said_what_it_means(
 
 def test_the_ticked_ones_of_the_list_are_asked_about_and_no_others(account: Account, browser: Client) -> None:
     made = doubtful(account, 3)
-    first, second, _third = made.messages.order_by("pk").values_list("pk", flat=True)
+    first, second, third = made.messages.order_by("pk").values_list("pk", flat=True)
     form = asked(browser.post(reverse("decide_chosen"), {"choice": "give_up", "pk": [str(first), str(second)]}))
     assert figures(form) == ["2", "4"]
     assert posted(form)["pk"] == [str(first), str(second)]
     press(browser, form)
     assert states(made) == [State.FAILED, State.FAILED, State.UNCONFIRMED]
     # A single one is decided at once, as on its own page.
-    browser.post(reverse("decide_chosen"), {"choice": "confirm", "pk": [str(_third)]})
+    browser.post(reverse("decide_chosen"), {"choice": "confirm", "pk": [str(third)], "until": NOON.isoformat()})
     assert states(made) == [State.FAILED, State.FAILED, State.ACCEPTED]
+
+
+def test_an_answer_that_is_given_again_does_not_send_again_what_came_in_doubt_again(
+    account: Account, browser: Client
+) -> None:
+    made = doubtful(account, 2)
+    form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "again"}))
+    # A colleague has the same question open, with another answer.
+    other = asked(browser.post(address_of(made, "decide_submission"), {"choice": "give_up"}))
+    assert told(press(browser, form)) == "2 messages are sent again."
+    with scripted_gateway() as gateway:
+        gateway.script = raising(OutcomeUnknown("lost"))
+        dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+    assert states(made) == [State.UNCONFIRMED] * 2
+    for old in (form, other):
+        assert told(press(browser, old)).startswith("2 messages were left as they are")
+        assert states(made) == [State.UNCONFIRMED] * 2
+    # Who has seen that they are in doubt again may decide again.
+    form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "again"}))
+    assert told(press(browser, form)) == "2 messages are sent again."
+
+
+@pytest.mark.parametrize("until", ["", "x", "2026", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "\0"])
+@pytest.mark.parametrize("where", ["decide_submission", "decide_message", "decide_chosen"])
+def test_a_button_that_does_not_say_of_which_doubt_it_speaks_asks_or_does_nothing(
+    account: Account, browser: Client, until: str, where: str
+) -> None:
+    made = doubtful(account, 1)
+    pk = made.messages.get().pk
+    keys = {"decide_submission": made.pk, "decide_message": pk}
+    address = reverse(where, kwargs={"pk": keys[where]} if where in keys else {})
+    answer = browser.post(address, {"choice": "again", "pk": str(pk), "until": until})
+    assert states(made) == [State.UNCONFIRMED]
+    if answer.status_code == 200:
+        press(browser, asked(answer))
+        assert states(made) == [State.SCHEDULED]
 
 
 def test_what_comes_in_doubt_after_the_question_stays_in_doubt(account: Account, browser: Client) -> None:
@@ -421,7 +457,8 @@ def test_what_comes_in_doubt_while_the_answer_is_on_its_way_is_left_in_doubt(
     made = doubtful(account, 3)
     late = made.messages.order_by("pk")[many:]
     leaving(*late)
-    address, data = address_of(made, "decide_submission"), {"choice": "give_up", "shown": str(many)}
+    address = address_of(made, "decide_submission")
+    data = {"choice": "give_up", "shown": str(many), "until": NOON.isoformat()}
     if many > 1:
         data = posted(asked(browser.post(address, data)))  # type: ignore[assignment]
     give_up = doubt_views.VERBS["give_up"]

@@ -226,7 +226,7 @@ def test_an_address_in_other_digits_leads_back_as_any_other(account: Account, br
         back = reverse(name, kwargs={"pk": pk})
         address = reverse(f"decide_{name}", kwargs={"pk": str(pk).translate(digits)})
         for choice in ("x", "confirm", "give_up"):
-            answer = browser.post(address, {"choice": choice})
+            answer = browser.post(address, {"choice": choice, "until": NOON.isoformat()})
             assert (answer.status_code, answer.headers["Location"]) == (302, back)
         assert browser.get(address).headers["Location"] == back
     assert states(made) == [State.ACCEPTED]
@@ -367,6 +367,16 @@ def test_what_comes_in_doubt_while_the_administrator_reads_stays_in_doubt(accoun
     Message.objects.filter(pk=late.pk).update(state=State.UNCONFIRMED)
     assert "2 messages are sent again." in go_on(admin, page, query).text
     assert states(made) == [State.UNCONFIRMED, State.SCHEDULED, State.SCHEDULED]
+
+
+def test_an_administrators_answer_that_is_given_again_sends_nothing_again(account: Account, admin: Client) -> None:
+    made = doubtful(account, 2)
+    page = chosen(admin, "doubt_send_again", list(made.messages.values_list("pk", flat=True)))
+    assert "2 messages are sent again." in go_on(admin, page).text
+    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+    assert states(made) == [State.UNCONFIRMED] * 2
+    assert "2 messages were left as they are" in go_on(admin, page).text
+    assert states(made) == [State.UNCONFIRMED] * 2
 
 
 def test_where_nothing_is_in_doubt_there_is_nothing_to_decide(account: Account, admin: Client) -> None:

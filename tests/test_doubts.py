@@ -167,8 +167,19 @@ def test_twice_is_once(account: Account, choice: Any) -> None:
 @pytest.mark.parametrize("choice", VERBS, ids=lambda verb: verb.__name__)
 def test_the_messages_of_another_account_are_left_alone(account: Account, choice: Any) -> None:
     mine, theirs = doubtful(account), doubtful(factories.account())
-    assert choice([mine.pk, theirs.pk], by=None, now=SOON, account=account) == (1, 1)
+    assert choice([mine.pk, theirs.pk], by=None, now=SOON, seen=doubts.Seen(account)) == (1, 1)
     assert_message(theirs, State.UNCONFIRMED, "outcome_unknown")
+
+
+@pytest.mark.parametrize("choice", VERBS, ids=lambda verb: verb.__name__)
+def test_a_message_in_another_doubt_than_the_one_that_was_seen_is_left_alone(account: Account, choice: Any) -> None:
+    message = doubtful(account)
+    first = message.handed_over_at
+    assert doubts.send_again([message.pk], by=None, now=SOON, seen=doubts.Seen(until=first)) == (1, 0)
+    dispatch.dispatch_due(clock=at(SOON))
+    assert_message(message, State.UNCONFIRMED, "outcome_unknown")
+    assert choice([message.pk], by=None, now=SOON, seen=doubts.Seen(until=first)) == (0, 1)
+    assert choice([message.pk], by=None, now=SOON, seen=doubts.Seen(until=message.handed_over_at)) == (1, 0)
 
 
 def test_several_are_decided_in_batches_with_one_line_for_each(

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -388,6 +389,28 @@ def test_a_broker_that_takes_the_connection_and_says_nothing_holds_nobody_up(ins
     assert status == 503
     assert checks["broker"]["says"].startswith("did not answer within")
     assert checks["database"]["ok"]
+
+
+def test_who_asks_late_does_not_wait_anew_for_what_has_not_answered_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    class Waiting(Future[None]):
+        def result(self, timeout: float | None = None) -> None:
+            assert timeout is not None
+            waits.append(timeout)
+            raise TimeoutError
+
+    gate = threading.Event()
+    monkeypatch.setattr("smsmanager.readiness.Future", Waiting)
+    patient = readiness.Patient("A question", lambda: gate.wait(DEADLINE) and None)
+    now = [1000.0]
+    monkeypatch.setattr("smsmanager.readiness.time", SimpleNamespace(monotonic=lambda: now[0]))
+    for passed in (0.0, readiness.SECONDS / 4, 100 * readiness.SECONDS):
+        now[0] = 1000.0 + passed
+        with pytest.raises(TimeoutError):
+            patient.hear()
+    gate.set()
+    assert waits == [readiness.SECONDS, readiness.SECONDS * 3 / 4, 0.0]
 
 
 def test_a_database_that_says_nothing_holds_nobody_up(

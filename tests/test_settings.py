@@ -29,12 +29,18 @@ options = { host = "smpp.example.net", system_id = "bakery", password = { env = 
 
 def check(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     """`manage.py check --deploy` with the safe settings and these changes to them."""
+    return run(tmp_path, str(Path(settings.BASE_DIR) / "manage.py"), "check", "--deploy", **changes)
+
+
+def run(tmp_path: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Python with these arguments, in the environment of a safe installation with these changes to it."""
     (tmp_path / "gateways.toml").write_text(GATEWAYS)
     inherited = {name: value for name, value in child_environ().items() if not name.startswith("SMSMANAGER_")}
     paths = {"SMSMANAGER_DATA_DIR": str(tmp_path / "data"), "SMSMANAGER_GATEWAYS": str(tmp_path / "gateways.toml")}
     environ = inherited | SAFE | paths | changes
     return subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "check", "--deploy"],
+        [sys.executable, *arguments],
+        cwd=settings.BASE_DIR,
         env=environ,
         capture_output=True,
         text=True,
@@ -108,6 +114,24 @@ def test_a_variable_that_makes_no_sense_is_refused_in_one_sentence(tmp_path: Pat
     (said,) = done.stderr.splitlines()
     assert said.startswith(f"{name} must be ")
     assert "'two days'" in said
+
+
+@pytest.mark.parametrize("name", ["LEASE_SECONDS", "VALIDITY_HOURS", "UNCONFIRMED_DAYS", "READY_BEAT_SECONDS"])
+def test_a_time_that_is_none_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+    for value in ("0", "-5"):
+        done = check(tmp_path, **{f"SMSMANAGER_{name}": value})
+        assert (done.returncode, done.stderr.strip()) == (1, f"SMSMANAGER_{name} must be 1 or more, not '{value}'.")
+
+
+def test_what_the_checks_refuse_is_not_served_either(tmp_path: Path) -> None:
+    def served(**changes: str) -> subprocess.CompletedProcess[str]:
+        return run(tmp_path, "-c", "import smsmanager.wsgi", **changes)
+
+    assert served().returncode == 0
+    done = served(SMSMANAGER_SECRET_KEY="short", SMSMANAGER_ALLOWED_HOSTS="*")
+    assert done.returncode == 1
+    assert "SMSMANAGER_SECRET_KEY is shorter" in done.stderr
+    assert "SMSMANAGER_ALLOWED_HOSTS allows every" in done.stderr
 
 
 def test_production_that_sends_nothing_to_anybody_is_warned_of(tmp_path: Path) -> None:

@@ -19,7 +19,15 @@ def test_keys_that_follow_one_another_are_one_span() -> None:
 def test_the_text_names_these_keys_and_no_others(asked: set[int], there: set[int]) -> None:
     keys = sorted(there)
     found = spans.among(keys, spans.said(asked))
-    assert found == ([key for key in keys if key in asked] if asked else None)
+    assert found == ([key for key in keys if key in asked] if asked or not keys else None)
+
+
+def test_a_text_that_is_longer_than_any_page_makes_is_not_read() -> None:
+    apart = range(0, 2 * spans.MOST + 4, 2)
+    text = spans.said(apart)
+    assert spans.among(apart, text) == list(apart[: spans.MOST])
+    assert spans.among(apart, text + ",7") is None
+    assert spans.among([], "," * spans.MOST) == []
 
 
 @pytest.mark.parametrize("text", ["", "x", "1,,2", "1-", "-1", "1-2-3", " 1", "\u0661", "1" * 19, "1;2", "1\n"])
