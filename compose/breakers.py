@@ -2,15 +2,17 @@
 
     closed ──────> open         chunks in a row of which it took nothing (SMS_BREAKER_FAILURES), or one that says
                                 that our credit there is used up or that our settings are wrong
-    open ────────> half open    when its rest is over, one worker hands it one message
+    open ────────> half open    when its rest is over, one worker hands it one message, of those tried least
     half open ───> closed       it answered
               └──> open         it did not: the rest is twice as long
 
 A person may pause a gateway besides, for a reason. While one rests or is paused, no message of it is claimed, so none
 loses an attempt. A chunk that ends in doubt counts as not taken: nothing is sent again, but no more messages get into
-doubt either. A refusal and a throttling answer come from a gateway that works.
+doubt either. A refusal and a throttling answer come from a gateway that works. What it does not take may be one message
+and not the gateway: so the next try is with another one.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +39,7 @@ from compose.models import GatewayState, Message
 from compose.reasons import known
 from credits import letters
 
+log = logging.getLogger(__name__)
 State = GatewayState.State
 
 # Seconds of the first rest; doubled each time up to the longest.
@@ -90,6 +93,11 @@ class Breakers:
             return True
         self._room[name] = max(0, room - 1)
         return room > 0
+
+    def on_trial(self, name: str) -> bool:
+        """Whether the gateway gets a message only to see whether it takes one again."""
+        state = self._states.get(name)
+        return state is not None and state.state != State.CLOSED
 
     def rests(self, name: str) -> tuple[datetime, str]:
         """Until when a message waits for a gateway that takes none now, and the reason (compose/reasons.py)."""
@@ -189,6 +197,7 @@ def _note(name: str, error: GatewayError, now: datetime, *, works: bool) -> bool
             state.wait = min(max(FIRST_REST, state.wait * 2), LONGEST_REST)
             state.state, state.try_at = State.OPEN, now + timedelta(seconds=state.wait)
             state.opened_at = state.opened_at or now
+            log.warning("The gateway %s takes no messages (%s): it rests for %d s", name, reason, state.wait)
     if reason in BODIES and state.told != reason:
         state.told = reason
         _tell(name, reason, error.detail, now)

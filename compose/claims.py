@@ -164,6 +164,9 @@ def _with_a_way(
     The number decides before the order of the routes does: an account keeps the one that it has with a recipient.
     """
     ready, waiting = [], []
+    if breakers.on_trial(here):
+        # One message is all it gets. The one that was tried before may be what is wrong: another one goes first.
+        rows = sorted(rows, key=lambda row: row.attempts)
     for row in rows:
         left = failover.left(row, carriers[row.id])
         late = originators.waits(row)

@@ -45,6 +45,10 @@ SENTENCES: dict[str, str | Promise] = {
         "The connection broke while the message was handed over: it may have left. It is not sent again by itself."
     ),
     "crash": _("A process stopped while it handed the message over: it may have left. It is not sent again by itself."),
+    "restored": _(
+        "The installation was restored from a back-up, and the message may have left after that was made. It is not "
+        "sent again by itself."
+    ),
     "never_confirmed": _("Nobody ever confirmed this message. Its price was given back."),
     # What a person decided about it, and what a late report did.
     "said_sent": _("It was not known whether the message had left; somebody has said that it was sent."),

@@ -201,6 +201,26 @@ def test_one_message_tries_it_and_the_others_follow_when_it_works(account: Accou
     assert [len(chunk) for chunk in gateway.chunks] == [1, 19]
 
 
+def test_a_message_that_never_gets_through_is_not_the_one_that_tries_it_each_time(
+    account: Account, gateway: ScriptedGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    submission = factories.submission(account, to=3)
+    never = submission.messages.order_by("pk")[0].recipient
+    gateway.script = lambda chunk: [AWAY if one.recipient == never else Accepted(one.id) for one in chunk]
+    fails(5)
+    assert dispatch.dispatch_due(clock=at(seconds(30))) == 1
+    assert [one.recipient for one in gateway.sent] == [never]
+    assert state().try_at == seconds(90)
+    assert "The gateway default takes no messages (gateway_unreachable): it rests for 60 s" in caplog.text
+    # Its own next attempt has come as well, and it is still the oldest.
+    dispatch.dispatch_due(clock=at(seconds(60)))
+    assert set(submission.messages.values_list("due_at", flat=True)) == {seconds(90)}
+    dispatch.dispatch_due(clock=at(seconds(90)))
+    assert (gateway.sent[1].recipient != never, state().state) == (True, State.CLOSED)
+    dispatch.dispatch_due(clock=at(seconds(95)))
+    assert sorted(submission.messages.values_list("state", flat=True)) == ["accepted", "accepted", "scheduled"]
+
+
 def test_each_try_that_fails_doubles_the_rest_up_to_ten_minutes(account: Account, gateway: ScriptedGateway) -> None:
     fails(5)
     gateway.script = raising(AWAY)

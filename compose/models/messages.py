@@ -5,6 +5,7 @@ The states of a message, and no other moves (`MOVES`):
     scheduled ───> sending | cancelled | failed (validity over, opted out)
              └> accepted | delivered (sent again by a person's order, when a report says late that the first time had
                                       arrived: docs/adr/0013)
+             └> unconfirmed (in a restored back-up: it may have left since that was made, compose/restored.py)
     sending ─────> accepted | scheduled (certainly not sent) | failed | unconfirmed
     unconfirmed ─> accepted | delivered | undelivered | expired | failed
                  └> scheduled (by a person's order, or when the gateway says late that it certainly
@@ -102,7 +103,14 @@ class Message(models.Model):
         CANCELLED = "cancelled", _("Cancelled")
 
     MOVES = {
-        State.SCHEDULED: {State.SENDING, State.CANCELLED, State.FAILED, State.ACCEPTED, State.DELIVERED},
+        State.SCHEDULED: {
+            State.SENDING,
+            State.CANCELLED,
+            State.FAILED,
+            State.ACCEPTED,
+            State.DELIVERED,
+            State.UNCONFIRMED,
+        },
         State.SENDING: {State.ACCEPTED, State.SCHEDULED, State.FAILED, State.UNCONFIRMED},
         State.UNCONFIRMED: {
             State.ACCEPTED,
