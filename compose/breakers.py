@@ -167,9 +167,21 @@ def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> bool:
     errors = [one for one in outcomes if isinstance(one, GatewayError) and not isinstance(one, Unsupported)]
     if errors:
         return _note(name, serious or errors[-1], now, works=False)
-    # The gateway was not asked. If this was the probe, the next message is one.
-    GatewayState.objects.filter(name=name, state=State.HALF_OPEN).update(state=State.OPEN, try_at=now)
+    untried(name, now=now)
     return False
+
+
+def untried(name: str, *, now: datetime) -> None:
+    """The gateway was not asked after all. If this was the probe, the next message is one.
+
+    In a transaction as `report`.
+    """
+    GatewayState.objects.filter(name=name, state=State.HALF_OPEN).update(state=State.OPEN, try_at=now)
+
+
+def rest(name: str) -> bool:
+    """Whether the gateway rests."""
+    return GatewayState.objects.filter(name=name, state=State.OPEN).exists()
 
 
 def _works(name: str, now: datetime) -> None:

@@ -18,9 +18,13 @@ in doubt is a chunk, never a batch, and nothing leaves twice:
     dies before the answers are committed      unconfirmed: sent or not, nobody here knows
     dies after that                            nothing is left to do of this chunk; the next ones have no mark
 
-An exception that ends the task is such a death. If the chunk was the probe of a gateway that rests, the next probe
-comes after the lease, too (`compose.breakers`). What was taken of a gateway's pace is not given back. What gives the
-rest of a batch back and what the sweeper does are one transaction each: done, or left to the next sweep.
+An exception that ends the task is such a death; while the database is away the answers are tried again for half a
+minute (`SETTLE_PAUSES`). If the chunk was the probe of a gateway that rests, the next probe comes after the lease, too
+(`compose.breakers`). What was taken of a gateway's pace, or of a number's messages for a day, is not given back. What
+gives the rest of a batch back and what the sweeper does are one transaction each: done, or left to the next sweep.
+
+Nothing leaves twice by itself. Who has a message sent again that is in doubt takes that upon himself, also for a worker
+that stands still since its mark and may yet speak.
 """
 
 import logging
@@ -31,7 +35,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -72,6 +76,10 @@ State = Message.State
 # Seconds before each try to keep the answers of a gateway. They are known nowhere else, so a database that is being
 # restarted is waited for.
 SETTLE_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)
+# What Django raises then. A server that only reads since another one took its place, or that ended a session which
+# stood still in a transaction, says an internal error (psycopg's ReadOnlySqlTransaction and
+# IdleInTransactionSessionTimeout; classes 25 of PostgreSQL's error codes).
+AWAY = (OperationalError, InternalError, InterfaceError)
 # Nobody settles any more what was handed over so long ago.
 FORGOTTEN = timedelta(days=7)
 
@@ -79,8 +87,8 @@ FORGOTTEN = timedelta(days=7)
 def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
     """Claim and send what is due in all queues, one after the other: interactive ones first.
 
-    Returns how many messages were claimed, in `most` batches at the most. Workers serve the queues side by side:
-    `compose.lanes`.
+    Returns how many messages were claimed, in `most` batches at the most. For whoever wants it done in one place, such
+    as a test; workers serve the queues side by side (`compose.lanes`), by `serve`.
     """
     claimed, left, last_start, progress = 0, most, clock() + _half_a_lease(), True
     while progress and left and clock() <= last_start:
@@ -162,6 +170,8 @@ def _give_back(left: Sequence[Claim], reason: str, clock: Clock) -> None:
         row.reason, row.attempts = reason, row.attempts - 1
     _return_to_queue(rows)
     note_each(rows, at=now)
+    for gateway in {claim.gateway for claim in left}:
+        breakers.untried(gateway, now=now)
 
 
 def _hand_over(claim: Claim, gateway: Gateway, clock: Clock) -> bool:
@@ -177,22 +187,23 @@ def _hand_over(claim: Claim, gateway: Gateway, clock: Clock) -> bool:
 def _settle_surely(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], clock: Clock) -> bool:
     """Settle, and again when the database is busy or was away: only here is it known what the gateway said.
 
-    When it went away during the commit, the mark says whether that was done: it goes with it. Raises OperationalError
-    after SETTLE_PAUSES; then the messages become unconfirmed when their lease ends.
+    When it went away during the commit, the mark says whether that was done: it goes with it. Raises what the database
+    said after SETTLE_PAUSES; then the messages become unconfirmed when their lease ends.
     """
     for number, pause in enumerate(SETTLE_PAUSES):
         time.sleep(pause)
         try:
             if number and marks.is_settled(claim.id):
-                return False
+                return breakers.rest(claim.gateway)
             with turns.taken(many=claim.bulk and queues.is_bulk(len(claim.messages))):
                 return _settle(claim, handed_over_at, answers, clock)
-        except OperationalError as error:
+        except AWAY as error:
             if number == len(SETTLE_PAUSES) - 1:
                 raise
             log.warning("The answers of the gateway could not be kept yet (%s); trying again", error)
             if not connection.in_atomic_block:
-                connection.close_if_unusable_or_obsolete()
+                # Another server may have taken the place of this one.
+                connection.close()
     return False
 
 

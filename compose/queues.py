@@ -64,7 +64,7 @@ def heads() -> dict[Queue, datetime]:
     """When the first message of each queue is or was due, the earliest first. One query, whatever waits."""
     with connection.cursor() as cursor:
         cursor.execute(_FIRST, [False, True])
-        return {Queue(gateway, bool(bulk)): _moment(first) for first, gateway, bulk in sorted(cursor.fetchall())}
+        return {Queue(gateway, bool(bulk)): moment(first) for first, gateway, bulk in sorted(cursor.fetchall())}
 
 
 def waiting(now: datetime, *, bulk: bool | None = None) -> list[Queue]:
@@ -74,9 +74,9 @@ def waiting(now: datetime, *, bulk: bool | None = None) -> list[Queue]:
 
 def depths(now: datetime, *, most: int) -> dict[Queue, int]:
     """How many messages of each queue are due, up to `most` in each. One query."""
-    moment = connection.ops.adapt_datetimefield_value(now)
+    adapted = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTED, [False, True, moment, most, moment])
+        cursor.execute(_COUNTED, [False, True, adapted, most, adapted])
         return {Queue(gateway, bool(bulk)): count for gateway, bulk, count in cursor.fetchall()}
 
 
@@ -105,8 +105,8 @@ def gateways_for(
     return {region: next(iter(routes.candidates(one)), "") for region, one in wanted.items()}
 
 
-def _moment(stored: datetime | str) -> datetime:
-    """SQLite keeps moments as texts, in UTC."""
+def moment(stored: datetime | str) -> datetime:
+    """What a statement of our own read as a moment: SQLite keeps them as texts, in UTC."""
     if isinstance(stored, datetime):
         return stored
     found = parse_datetime(stored)

@@ -2,8 +2,9 @@
 fifth).
 
 Each verb is one transaction. It locks the row of the submission, then those of its waiting messages in the order of
-their keys, then the books of the ledger. A claim skips locked messages, and a verb that waited for a claim finds its
-messages no longer scheduled: so each message is either changed here or claimed there.
+their keys, then the books of the ledger (`services.cancel` locks no submission), and changes no message that it has not
+locked. A claim skips locked messages, and a verb that waited for a claim finds its messages no longer scheduled: so
+each message is either changed here or claimed there.
 """
 
 import uuid
@@ -14,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, DateTimeField, F, Max, Min, QuerySet, Value
+from django.db.models import Case, Count, DateTimeField, F, Max, Min, Q, QuerySet, Value, When
 from django.db.models.base import ModelState
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Greatest
 
 from compose import queues, story
 from compose.changing import change_each, note_each
+from compose.claims import WHILE_PAUSED
 from compose.models import Message, Submission
 from compose.planning import check_moment
 from compose.schedule import Departure
@@ -182,37 +184,40 @@ def pause(submission: Submission, *, by: Any, now: datetime) -> int:
     What a claim took already goes on leaving; should it come back, the next claim sees that it waits too.
     """
     found = locked(submission)
-    held = len(_lock_waiting(found))
+    held = _lock_waiting(found)
     if found.paused_at is None and found.messages.filter(state__in=Message.HELD).exists():
         found.paused_at, found.paused_by = now, by
         found.save(update_fields=["paused_at", "paused_by"])
-        found.messages.filter(state=State.SCHEDULED).update(due_at=None)
-    return held
+        # What comes back at this moment is not among them: the next claim sees that it waits too.
+        Message.objects.filter(pk__any=list(held)).update(due_at=None)
+    return len(held)
 
 
 @transaction.atomic
 def resume(submission: Submission, *, now: datetime) -> int:
     """Let the messages of a paused submission leave when their moment comes, or now when it has; returns how many.
 
-    The validity of those that could have left meanwhile is longer by as long as they were held back.
+    The validity of those that could have left meanwhile is longer by as long as they were held back. What came back
+    during the pause leaves now, too, if it is to be tried within the time for which a claim puts it off.
     """
     found = locked(submission)
     if found.paused_at is None:
         return 0
-    lanes = _lock_waiting(found)
+    held = _lock_waiting(found)
     paused_at, ended = found.paused_at, max(found.paused_at, now)
     found.paused_at = found.paused_by = None
     found.save(update_fields=["paused_at", "paused_by"])
     began = Greatest(_moment(paused_at), F("send_at"))
     goes_on = Greatest(_moment(ended), F("send_at"))
-    # What came back from its gateway meanwhile has a moment for its next attempt.
-    found.messages.filter(state=State.SCHEDULED).update(
-        due_at=Coalesce(F("due_at"), goes_on), valid_until=F("valid_until") + (goes_on - began)
+    # What came back meanwhile has a moment for its next attempt, or the one that a claim gave it which saw the pause.
+    put_off = Q(due_at=None) | Q(due_at__lte=ended + WHILE_PAUSED)
+    Message.objects.filter(pk__any=list(held)).update(
+        due_at=Case(When(put_off, then=goes_on), default=F("due_at")), valid_until=F("valid_until") + (goes_on - began)
     )
-    if lanes:
+    if held:
         # They share one.
-        queues.nudge(bulk=lanes[0])
-    return len(lanes)
+        queues.nudge(bulk=next(iter(held.values())))
+    return len(held)
 
 
 def _moment(at: datetime) -> Value:
@@ -236,9 +241,9 @@ def waiting(messages: QuerySet[Message], *besides: str) -> list[Message]:
     return [_made(dict(zip(read, values, strict=True)), alias) for values in _locked(messages).values_list(*read)]
 
 
-def _lock_waiting(submission: Submission) -> list[bool]:
-    """Lock the messages of the submission that wait, as `waiting` does; the lane of each."""
-    return list(_locked(submission.messages.all()).values_list("bulk", flat=True))
+def _lock_waiting(submission: Submission) -> dict[int, bool]:
+    """Lock the messages of the submission that wait, as `waiting` does; the lane of each by its key."""
+    return dict(_locked(submission.messages.all()).values_list("pk", "bulk"))
 
 
 def _locked(messages: QuerySet[Message]) -> QuerySet[Message]:

@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 # sun_path of sockaddr_un holds 108 bytes with its closing NUL (unix(7)).
 LONGEST_SOCKET_PATH = 107
@@ -60,6 +61,17 @@ def number(name: str, default: int, *, least: int = 1) -> int:
     if found < least:
         raise BadEnvironment(f"{name} must be {least} or more, not {value!r}.")
     return found
+
+
+def zone(name: str, default: str) -> str:
+    """The variable `name`, a time zone by its name in the IANA database; raises BadEnvironment for anything else."""
+    value = text(name, default)
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        # An unknown name, one that leads out of the database, and one of a folder in it such as "Europe".
+        raise BadEnvironment(f"{name} must be the name of a time zone such as Europe/Paris, not {value!r}.") from None
+    return value
 
 
 def amount(name: str, default: int) -> int:

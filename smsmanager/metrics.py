@@ -16,8 +16,22 @@ from compose import backlog, routing, tallies
 from compose.models import Tally
 from compose.queues import Queue
 from smsmanager.models import Heartbeat
+from smsmanager.readiness import Patient, in_own_connection
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+# So long /metrics takes at the most, in seconds: less than Prometheus waits, which is ten unless it is told otherwise.
+SECONDS = 8.0
+
+
+def in_time() -> bytes:
+    """All metrics, as `text`, in a connection of their own. Raises TimeoutError when they are not there in SECONDS.
+
+    A database that takes connections and says nothing holds up no thread of the web server for longer, and only one of
+    ours: whoever asks meanwhile waits for the same answer.
+    """
+    return _question.hear()
 
 
 def text() -> bytes:
@@ -34,6 +48,7 @@ class _Now:
         now = timezone.now()
         yield _due(now)
         yield _age("smsmanager_oldest_due_seconds", "For how long the oldest due message has been due.", now)
+        yield from _held_back(now)
         yield _by_gateway(
             "smsmanager_sending_messages", "Messages that a worker has claimed and not settled yet.", backlog.sending()
         )
@@ -61,6 +76,31 @@ def _due(now: datetime) -> Metric:
     for queue, value in sorted((every | backlog.due(now)).items()):
         family.add_metric([queue.gateway, queue.lane], value)
     return family
+
+
+def _held_back(now: datetime) -> Iterable[Metric]:
+    many = GaugeMetricFamily(
+        "smsmanager_held_back_messages",
+        "Messages that were to leave and wait because their gateway takes none, or because no short number is free; "
+        "they are not due.",
+        labels=["gateway", "reason"],
+    )
+    oldest = GaugeMetricFamily(
+        "smsmanager_oldest_held_back_seconds",
+        "How long ago the first of them was to leave.",
+        labels=["gateway"],
+    )
+    found = backlog.held_back(now)
+    ages = dict.fromkeys(routing.names(), 0.0)
+    counts = {(gateway, reason): 0 for gateway in routing.names() for reason in backlog.HOLDS_BACK}
+    for (gateway, reason), held in found.items():
+        counts[gateway, reason] = held.many
+        ages[gateway] = max(ages.get(gateway, 0.0), (now - held.since).total_seconds())
+    for key, value in sorted(counts.items()):
+        many.add_metric(key, value)
+    for gateway, seconds in sorted(ages.items()):
+        oldest.add_metric([gateway], seconds)
+    return many, oldest
 
 
 def _by_gateway(name: str, help_text: str, values: Mapping[str, int]) -> Metric:
@@ -111,15 +151,19 @@ def _tallies() -> Iterable[Metric]:
         "From the hand-over of a message to its settlement, for each message that ended or came into doubt then.",
         labels=["gateway"],
     )
+    # Before its first event too: who watches would take the first value that there is for one that was always there.
+    said = {(gateway, word): 0 for gateway in routing.names() for word in tallies.WORDS}
     buckets: dict[str, dict[str, int]] = defaultdict(dict)
     micros: dict[str, int] = defaultdict(int)
     sums = Tally.objects.values_list("gateway", "kind", "label").annotate(Sum("count"), Sum("micros")).order_by("label")
     for gateway, kind, label, count, micros_of_label in sums:
         if kind == Tally.Kind.OUTCOME:
-            sends.add_metric([gateway, label], count)
+            said[gateway, label] = count
         else:
             buckets[gateway][label] = count
             micros[gateway] += micros_of_label
+    for key, value in sorted(said.items()):
+        sends.add_metric(key, value)
     for gateway, found in sorted(buckets.items()):
         total = 0
         cumulated: list[tuple[str, float]] = []
@@ -128,3 +172,6 @@ def _tallies() -> Iterable[Metric]:
             cumulated.append((label, total))
         settle.add_metric([gateway], cumulated, micros[gateway] / 1_000_000)
     return sends, settle
+
+
+_question = Patient("The question of /metrics", lambda: in_own_connection(text), seconds=lambda: SECONDS)

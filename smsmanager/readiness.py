@@ -38,6 +38,8 @@ SIGN_EVERY = 5.0
 LONGEST_STATEMENT = 5 * SECONDS
 # What is under way for longer than this, in seconds, is told to the log.
 LATE = 60.0
+# What the check of the broker writes, for a minute.
+READY_KEY = "smsmanager:readyz"
 # The checks that look into tables.
 AFTER_MIGRATIONS = ("beat", "worker", "oldest_due")
 # One statement in no transaction: a client that stops anywhere leaves no lock behind. Nobody waits either: a row that
@@ -74,11 +76,15 @@ class Line:
 class Patient(Generic[Answer]):
     """Asks `question` in a thread, one at a time in this process, whoever waits for the answer and how long.
 
-    `what` names it in the log when it is under way for longer than LATE, once for each time.
+    `what` names it in the log when it is under way for longer than LATE, once for each time. `seconds` says how long an
+    answer may take.
     """
 
-    def __init__(self, what: str, question: Callable[[], Answer]) -> None:
+    def __init__(
+        self, what: str, question: Callable[[], Answer], *, seconds: Callable[[], float] = lambda: SECONDS
+    ) -> None:
         self._what = what
+        self._seconds = seconds
         self._question = question
         self._asked_at = 0.0
         self._told = False
@@ -98,12 +104,12 @@ class Patient(Generic[Answer]):
             return self._asked
 
     def hear(self) -> Answer:
-        """The answer, which may take SECONDS since it was asked for: who comes later waits the less, or not at all.
+        """The answer, which may take so long since it was asked for: who comes later waits the less, or not at all.
 
         Raises TimeoutError without one, and what the question raised.
         """
         asked = self.ask()
-        return asked.result(timeout=max(0.0, self._asked_at + SECONDS - time.monotonic()))
+        return asked.result(timeout=max(0.0, self._asked_at + self._seconds() - time.monotonic()))
 
     def _answer(self, asked: Future[Answer]) -> None:
         try:
@@ -184,7 +190,7 @@ def _oldest_due(since: datetime | None, now: datetime) -> Line:
     return Line("oldest_due", age <= settings.SMS_READY_OLDEST_DUE_SECONDS, f"has been due for {age} s")
 
 
-def _in_own_connection(work: Callable[[], Answer]) -> Answer:
+def in_own_connection(work: Callable[[], Answer]) -> Answer:
     """Does it in a connection for this alone, so that a refused or hanging one shows.
 
     On PostgreSQL no statement of it takes longer than LONGEST_STATEMENT; then it raises django.db.Error.
@@ -207,7 +213,7 @@ def _in_own_connection(work: Callable[[], Answer]) -> Answer:
 
 def _give_sign_of_beat() -> None:
     try:
-        _in_own_connection(partial(note, Heartbeat.BEAT))
+        in_own_connection(partial(note, Heartbeat.BEAT))
     except Error as error:
         log.warning("Beat's sign of life was not kept: the database does not answer (%s)", type(error).__name__)
     except Exception:
@@ -216,14 +222,17 @@ def _give_sign_of_beat() -> None:
 
 
 def _ask_broker() -> None:
-    """Raises redis.RedisError or OSError when the broker does not answer."""
+    """Raises redis.ResponseError when the broker takes nothing, another RedisError or OSError when it does not answer.
+
+    It writes: a broker whose memory is full says PONG and refuses every nudge.
+    """
     with redis.Redis.from_url(
         settings.REDIS_URL,
         socket_connect_timeout=SECONDS,
         socket_timeout=SECONDS,
         retry=Retry(NoBackoff(), 0),
     ) as client:
-        client.ping()
+        client.set(READY_KEY, 1, ex=60)
 
 
 def _said_of_database() -> list[Line]:
@@ -247,6 +256,10 @@ def _said_of_broker() -> Line:
         _broker.hear()
     except (TimeoutError, redis.TimeoutError):
         said = f"did not answer within {SECONDS:.0f} s"
+    except redis.ResponseError as error:
+        # Full memory, a disk that it cannot write to, a replica that may only be read.
+        said = "takes nothing: is its memory full?"
+        log.warning("Not ready: the broker takes nothing (%s)", type(error).__name__)
     except (redis.RedisError, OSError, ValueError) as error:
         said = "does not answer"
         log.warning("Not ready: the broker does not answer (%s)", type(error).__name__)
@@ -255,6 +268,6 @@ def _said_of_broker() -> Line:
     return Line("broker", False, said)
 
 
-_database = Patient("The question to the database", lambda: _in_own_connection(ask_database))
+_database = Patient("The question to the database", lambda: in_own_connection(ask_database))
 _sign_of_beat = Patient("Beat's sign of life", _give_sign_of_beat)
 _broker = Patient("The question to the broker", _ask_broker)

@@ -110,6 +110,14 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # A file rather than memory, so that tests may open it from several threads and processes.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    # A machine that vanishes or freezes inside a transaction leaves its locks behind, and the server would wait two
+    # hours for it; here a minute. No transaction of ours waits for anything but the database.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+        "options",
+        "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c tcp_user_timeout=60000 "
+        "-c idle_in_transaction_session_timeout=60000",
+    )
 
 # --- Broker and workers ------------------------------------------------------------------------
 
@@ -303,7 +311,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = environment.text("SMSMANAGER_TIME_ZONE", "Europe/Paris")
+TIME_ZONE = environment.zone("SMSMANAGER_TIME_ZONE", "Europe/Paris")
 
 # --- E-mail -------------------------------------------------------------------------------------
 

@@ -35,7 +35,10 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
         refused.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return refused
     try:
-        text = metrics.text()
+        text = metrics.in_time()
+    except TimeoutError:
+        said = f"The database did not answer within {metrics.SECONDS:.0f} s.\n"
+        return _unlogged(HttpResponse(said, content_type="text/plain", status=503))
     except Error:
         return _unlogged(HttpResponse("The database does not answer.\n", content_type="text/plain", status=503))
     return HttpResponse(text, content_type=metrics.CONTENT_TYPE)

@@ -9,7 +9,7 @@ import pytest
 from django.core import mail
 from django.db import connection, transaction
 
-from compose import breakers, dispatch
+from compose import breakers, claims, dispatch, stopping
 from compose.breakers import Breakers
 from compose.gateways.base import (
     Accepted,
@@ -285,6 +285,21 @@ def tries_at_once(count: int) -> list[Any]:
             return breaker.take("default")
 
     return at_once([try_it] * count)
+
+
+def test_a_try_that_was_not_made_because_the_worker_stops_is_given_back(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(5)
+    factories.submission(account, to=3)
+    made, _moved = claims.claim_due(clock=at(seconds(30)))
+    assert state().state == State.HALF_OPEN
+    with monkeypatch.context() as stops:
+        stops.setattr(stopping, "asked", lambda: True)
+        dispatch.send(made, clock=at(seconds(30)))
+    assert (state().state, state().try_at, gateway.sent) == (State.OPEN, seconds(30), [])
+    assert dispatch.dispatch_due(clock=at(seconds(31))) == 1
+    assert state().state == State.CLOSED
 
 
 def test_of_several_workers_one_tries_it(fresh_database: FreshDatabase) -> None:

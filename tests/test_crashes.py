@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from compose import claims, dispatch, failover
 from compose.gateways.base import (
@@ -86,15 +86,16 @@ def test_a_busy_database_does_not_lose_the_answer_of_the_gateway(
     assert len(gateway.sent) == 1
 
 
-def test_a_database_that_is_restarted_is_waited_for(
-    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", dispatch.AWAY, ids=lambda kind: kind.__name__)
+def test_a_database_that_is_away_is_waited_for_whatever_it_says(
+    account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     message = factories.message(account)
     settle, waited = dispatch._settle, [0.0]
 
     def after_fifteen_seconds(*everything: Any) -> bool:
         if sum(waited) < 15:
-            raise OperationalError("the database system is starting up")
+            raise kind("the database system is starting up")
         return settle(*everything)
 
     monkeypatch.setattr(dispatch, "_settle", after_fifteen_seconds)
@@ -121,6 +122,29 @@ def test_a_commit_whose_acknowledgement_is_lost_is_not_made_again(
     assert_message(message, State.UNCONFIRMED, "outcome_unknown")
     assert message.transitions.filter(state=State.UNCONFIRMED).count() == 1
     assert GatewayState.objects.get(name="default").failures == 1
+
+
+def test_a_gateway_that_rests_rests_also_when_the_acknowledgement_of_that_was_lost(
+    account: Account, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.SMS_BREAKER_FAILURES = 1
+    submission = factories.submission(account, to=5)
+    settle = dispatch._settle
+    lost: list[bool] = []
+
+    def and_once_the_connection_is_lost(*everything: Any) -> bool:
+        rests = settle(*everything)
+        if not lost:
+            lost.append(True)
+            raise OperationalError("server closed the connection unexpectedly")
+        return rests
+
+    monkeypatch.setattr(dispatch, "_settle", and_once_the_connection_is_lost)
+    with scripted_gateway(batch_size=1) as gateway:
+        gateway.script = raising(OutcomeUnknown("no answer"))
+        dispatch.dispatch_due(clock=at(NOON))
+        assert len(gateway.chunks) == 1
+    assert submission.messages.filter(state=State.UNCONFIRMED).count() == 1
 
 
 def test_a_database_that_stays_away_leaves_the_message_unconfirmed(
@@ -244,3 +268,13 @@ def test_an_unconfirmed_message_that_nobody_confirms_expires_and_is_given_back(
     assert dispatch.sweep(clock=at(end)) == 1
     assert_message(message, State.EXPIRED, "never_confirmed", final_at=end)
     assert balances(account) == FULL
+
+
+@pytest.mark.django_db
+def test_a_session_that_stands_still_in_a_transaction_keeps_its_locks_for_a_minute_at_the_most() -> None:
+    if connection.vendor == "sqlite":
+        # A file's locks end with their process; there is no other machine.
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("1min",)

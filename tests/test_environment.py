@@ -12,6 +12,7 @@ from smsmanager.environment import (
     broker_socket,
     private_directory,
     table,
+    zone,
 )
 
 
@@ -87,3 +88,16 @@ def test_an_amount_that_is_none_is_refused_in_one_sentence(value: str, monkeypat
     monkeypatch.setenv("SMSMANAGER_REPLY_PRICE", value)
     with pytest.raises(BadEnvironment, match=r"^SMSMANAGER_REPLY_PRICE must be credits .*\.$"):
         amount("SMSMANAGER_REPLY_PRICE", 1_000)
+
+
+@pytest.mark.parametrize("value", ["", "Europe/Paris", "America/Martinique", "UTC"])
+def test_a_time_zone_is_a_name_of_the_database(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSMANAGER_TIME_ZONE", value)
+    assert zone("SMSMANAGER_TIME_ZONE", "Europe/Paris") == (value or "Europe/Paris")
+
+
+@pytest.mark.parametrize("value", ["Mars/X", "Europe", "../../etc/passwd", "/etc/localtime", "+01:00", "é"])
+def test_a_time_zone_that_is_none_is_refused_in_one_sentence(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSMANAGER_TIME_ZONE", value)
+    with pytest.raises(BadEnvironment, match=r"^SMSMANAGER_TIME_ZONE must be the name of a time zone .*\.$"):
+        zone("SMSMANAGER_TIME_ZONE", "Europe/Paris")

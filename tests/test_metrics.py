@@ -2,6 +2,8 @@
 
 import os
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +16,12 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from compose import backlog, breakers, dispatch, tallies
+from compose.breakers import LONGEST_REST, WHILE_PAUSED
+from compose.failover import LONGEST_RETRY
 from compose.gateways.base import (
     Accepted,
     GatewayError,
@@ -28,15 +33,17 @@ from compose.gateways.base import (
     Rejected,
     Throttled,
 )
-from compose.models import GatewayEvent, GatewayState, Tally
+from compose.models import GatewayEvent, GatewayState, Message, Tally
+from compose.originators import WAIT_FOR_NUMBER
 from compose.queues import Queue
+from compose.reasons import SENTENCES
 from credits.models import Account
 from smsmanager import checks, metrics, readiness
 from smsmanager.models import Heartbeat
 from tests import factories
 from tests.factories import NOON, at
 from tests.fixtures.databases import FreshDatabase
-from tests.gateways_for_tests import ScriptedGateway, answering, scripted_gateway, take_all
+from tests.gateways_for_tests import ScriptedGateway, answering, scripted_gateway, scripted_gateways, take_all
 from tests.threads import at_once
 
 TOKEN = "a-token-that-a-machine-made-0123456789"
@@ -45,7 +52,10 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 @pytest.fixture(autouse=True)
-def token() -> Iterator[None]:
+def token(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if "fresh_database" not in request.fixturenames:
+        # Another thread, in a connection of its own, sees nothing of the transaction of a test.
+        monkeypatch.setattr(metrics, "in_time", lambda: metrics.text())
     with override_settings(SMS_METRICS_TOKEN=TOKEN), time_machine.travel(NOON, tick=False):
         yield
 
@@ -141,6 +151,43 @@ def test_without_the_database_there_is_a_sentence_and_no_letter(monkeypatch: pyt
     assert answer.content == b"The database does not answer.\n"
 
 
+def test_a_database_that_takes_the_connection_and_says_nothing_holds_nobody_up(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over() -> None:
+        deadline = time.monotonic() + 30
+        while any(thread.name == "readiness" for thread in threading.enumerate()):
+            assert time.monotonic() < deadline, "a thread still asks"
+            time.sleep(0.02)
+
+    gate, asked = threading.Event(), []
+    answer = Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+
+    def hangs() -> bytes:
+        asked.append(threading.current_thread())
+        gate.wait(30)
+        return b""
+
+    with monkeypatch.context() as hanging, time_machine.travel(NOON, tick=True):
+        hanging.setattr(metrics, "text", hangs)
+        hanging.setattr(metrics, "SECONDS", 0.5)
+        try:
+            for _time in range(2):
+                answer = Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+                assert answer.status_code == 503
+                assert answer.content.startswith(b"The database did not answer within ")
+                assert answer.headers["Content-Type"] == "text/plain"
+            # Nobody else waits with it, and Prometheus waits longer than we do.
+            assert len(asked) == 1
+            assert asked[0] is not threading.current_thread()
+        finally:
+            gate.set()
+            over()
+    assert metrics.SECONDS < 10
+    assert of(scrape(), "smsmanager_oldest_due_seconds") == 0
+
+
 # What the gateways said
 
 
@@ -162,7 +209,7 @@ def test_answers_are_counted_by_gateway_and_outcome(account: Account, gateway: S
         for (name, labels), value in found.items()
         if name == "smsmanager_sends_total" and dict(labels)["gateway"] == "default"
     }
-    assert {dict(labels)["outcome"]: value for labels, value in said.items()} == {
+    assert {dict(labels)["outcome"]: value for labels, value in said.items() if value} == {
         "accepted": 2,
         "rejected": 1,
         "invalid_recipient": 1,
@@ -172,6 +219,22 @@ def test_answers_are_counted_by_gateway_and_outcome(account: Account, gateway: S
     # What returned to the queue is not settled yet.
     assert of(found, "smsmanager_settle_seconds_count", gateway="default") == 5
     assert of(found, "smsmanager_unconfirmed_messages", gateway="default") == 1
+
+
+def test_each_outcome_of_each_gateway_is_said_before_it_happens_for_the_first_time(db: None) -> None:
+    with scripted_gateways(one={}, two={}):
+        found = scrape()
+        tallies.settled("gone-from-the-file", [(Accepted("a"), NOON)], now=NOON)
+        later = scrape()
+    said = {
+        (dict(labels)["gateway"], dict(labels)["outcome"]): value
+        for (name, labels), value in found.items()
+        if name == "smsmanager_sends_total"
+    }
+    assert said == {(gateway, word): 0 for gateway in ("one", "two") for word in tallies.WORDS}
+    # What was counted stays, whatever becomes of its gateway.
+    assert of(later, "smsmanager_sends_total", gateway="gone-from-the-file", outcome="accepted") == 1
+    assert of(later, "smsmanager_sends_total", gateway="one", outcome="accepted") == 0
 
 
 def test_whatever_reason_a_vendor_adds_there_are_as_many_outcomes_as_kinds() -> None:
@@ -273,6 +336,75 @@ def test_what_waits_is_said_by_gateway(account: Account, gateway: ScriptedGatewa
     assert of(found, "smsmanager_worker_seconds") == 5
 
 
+def held_back(samples: Samples) -> dict[tuple[str, str], float]:
+    """What is held back, by gateway and reason, without the zeros."""
+    return {
+        (dict(labels)["gateway"], dict(labels)["reason"]): value
+        for (name, labels), value in samples.items()
+        if name == "smsmanager_held_back_messages" and value
+    }
+
+
+def test_what_a_paused_gateway_holds_back_is_said_though_it_is_not_due(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    factories.submission(account, to=3)
+    factories.message(account, to="06 99 99 99 99", deferred_to=NOON + timedelta(minutes=18))
+    breakers.pause("default", by=None, reason="tests")
+    assert held_back(scrape()) == {}
+    dispatch.dispatch_due(clock=at(NOON))
+    with time_machine.travel(NOON + timedelta(minutes=3), tick=False):
+        found = scrape()
+    assert of(found, "smsmanager_due_messages", gateway="default", lane="interactive") == 0
+    assert of(found, "smsmanager_oldest_due_seconds") == 0
+    assert held_back(found) == {("default", "gateway_paused"): 3}
+    assert of(found, "smsmanager_oldest_held_back_seconds", gateway="default") == 180
+    # Looked at again and again, for as long as it takes.
+    for minutes in (6, 12, 16):
+        dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=minutes)))
+    with time_machine.travel(NOON + timedelta(minutes=17), tick=False):
+        found = scrape()
+    assert held_back(found) == {("default", "gateway_paused"): 3}
+    assert of(found, "smsmanager_oldest_held_back_seconds", gateway="default") == 17 * 60
+    breakers.resume("default")
+    dispatch.dispatch_due(clock=at(timezone.now() + timedelta(minutes=17)))
+    with time_machine.travel(NOON + timedelta(minutes=17), tick=False):
+        found = scrape()
+    assert held_back(found) == {}
+    assert of(found, "smsmanager_oldest_held_back_seconds", gateway="default") == 0
+    assert of(found, "smsmanager_held_back_messages", gateway="default", reason="gateway_paused") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(NotSent("refused"), "gateway_unreachable"), (Throttled("slow"), "throttled")]
+)
+def test_what_a_gateway_did_not_take_is_held_back_for_its_reason(
+    account: Account, gateway: ScriptedGateway, error: NotSent, reason: str
+) -> None:
+    factories.submission(account, to=2)
+    gateway.script = answering(error, error)
+    dispatch.dispatch_due(clock=at(NOON))
+    assert held_back(scrape()) == {("default", reason): 2}
+
+
+def test_a_message_without_a_free_short_number_is_held_back(account: Account, gateway: ScriptedGateway) -> None:
+    message = factories.message(account)
+    type(message).objects.filter(pk=message.pk).update(
+        reason="no_short_number", due_at=NOON + WAIT_FOR_NUMBER, bulk=True
+    )
+    with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
+        found = scrape()
+    assert held_back(found) == {("default", "no_short_number"): 1}
+    assert of(found, "smsmanager_oldest_held_back_seconds", gateway="default") == 60
+
+
+def test_every_reason_for_which_a_breaker_holds_back_is_one_that_is_counted() -> None:
+    assert {*breakers.BODIES, "gateway_paused", "gateway_unreachable"} <= set(backlog.HOLDS_BACK)
+    assert set(backlog.HOLDS_BACK) <= set(SENTENCES)
+    longest = max(WHILE_PAUSED, WAIT_FOR_NUMBER, timedelta(seconds=max(LONGEST_REST, 1.2 * LONGEST_RETRY)))
+    assert longest < backlog.LOOKED_AT_AGAIN
+
+
 def test_what_a_gateway_is_is_one_of_four_things(account: Account, gateway: ScriptedGateway) -> None:
     def conditions() -> list[str]:
         return [
@@ -308,7 +440,7 @@ def test_however_much_there_is_the_number_of_queries_is_the_same(account: Accoun
     dispatch.dispatch_due(clock=at(NOON), most=1)
     seen()
     assert cost() == first
-    assert first <= 8
+    assert first <= 9
 
 
 def test_counting_stops_at_its_bound(
@@ -318,6 +450,8 @@ def test_counting_stops_at_its_bound(
     assert backlog.due(NOON) == {Queue("default", bulk=False): 7}
     monkeypatch.setattr(backlog, "MOST", 5)
     assert backlog.due(NOON) == {Queue("default", bulk=False): 5}
+    Message.objects.update(reason="gateway_paused", due_at=NOON + timedelta(minutes=5))
+    assert backlog.held_back(NOON) == {("default", "gateway_paused"): (5, NOON)}
 
 
 @pytest.mark.parametrize(
@@ -325,11 +459,12 @@ def test_counting_stops_at_its_bound(
     [
         (lambda: backlog.oldest_due(NOON), "message_due"),
         (lambda: backlog.due(NOON), "message_due"),
+        (lambda: backlog.held_back(NOON), "message_due"),
         (backlog.sending, "message_leased"),
         (backlog.unconfirmed, "message_unconfirmed"),
         (backlog.events, "gateway_event_waiting"),
     ],
-    ids=["oldest", "due", "sending", "unconfirmed", "events"],
+    ids=["oldest", "due", "held back", "sending", "unconfirmed", "events"],
 )
 def test_what_waits_is_read_from_its_partial_index_and_not_from_the_table(
     account: Account, ask: Any, index: str
@@ -392,8 +527,10 @@ def test_the_sample_alerts_are_rules_about_metrics_that_exist(account: Account, 
         assert names_in(rule["expr"])
         assert names_in(rule["expr"]) <= existing, rule["alert"]
         assert set(rule["annotations"]) == {"summary", "description"}
-        for condition in re.findall(r'condition="(\w+)"', rule["expr"]):
-            assert condition in backlog.CONDITIONS
+        for conditions in re.findall(r'condition=~?"([\w|]+)"', rule["expr"]):
+            assert set(conditions.split("|")) <= set(backlog.CONDITIONS)
+        for lane in re.findall(r'lane="(\w+)"', rule["expr"]):
+            assert lane in {"bulk", "interactive"}
         for outcome in re.findall(r'outcome="(\w+)"', rule["expr"]):
             assert outcome in {tallies.ACCEPTED, *tallies.WORDS}
 
@@ -411,6 +548,38 @@ def test_workers_are_an_alert_of_their_own_while_beat_is_there_and_also_where_no
     assert expressions["WorkersNotSeen"] == " or ".join(halves)
     runbook = (DOCS.parent / "operations.md").read_text()
     assert f"({longest} s; it follows `SMSMANAGER_LEASE_SECONDS`" in runbook
+
+
+def test_what_comes_and_goes_with_each_try_starts_no_alert_anew_and_what_is_held_back_has_one() -> None:
+    (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
+    rules = {rule["alert"]: (rule["expr"], rule["for"]) for rule in group["rules"]}
+    # A gateway that is tried is half open for a moment.
+    tried = 'sum by (gateway) (smsmanager_gateway_condition{condition=~"open|half_open"}) == 1'
+    assert rules["GatewayOutOfOrder"] == (tried, "10m")
+    assert rules["GatewayPaused"] == ('smsmanager_gateway_condition{condition="paused"} == 1', "1h")
+    assert (
+        rules["GatewayHoldsBack"][0] == f"smsmanager_oldest_held_back_seconds > {settings.SMS_READY_OLDEST_DUE_SECONDS}"
+    )
+    assert rules["EventsWait"] == ("smsmanager_events_waiting > 100", "15m")
+    # A crash is no answer of a gateway.
+    assert "min_over_time(smsmanager_unconfirmed_messages[15m])" in rules["MessagesInDoubt"][0]
+    bulk, _for = rules["BulkLaneStandsStill"]
+    assert set(re.findall(r"(?:<|>=) (\d{4,})", bulk)) == {str(backlog.MOST)}
+    assert bulk.endswith(
+        f"and on() smsmanager_beat_seconds < {settings.SMS_READY_BEAT_SECONDS} "
+        f"and on() smsmanager_worker_seconds < {settings.SMS_READY_WORKER_SECONDS}"
+    )
+
+
+def test_the_documentation_names_the_words_of_the_labels() -> None:
+    rows = (DOCS.parent / "operations.md").read_text().splitlines()
+
+    def words(metric: str) -> set[str]:
+        (row,) = (row for row in rows if row.startswith(f"| `{metric}` |"))
+        return set(re.findall(r"`(\w+)`", row)) - {metric}
+
+    assert words("smsmanager_held_back_messages") == set(backlog.HOLDS_BACK)
+    assert words("smsmanager_sends_total") == set(tallies.WORDS)
 
 
 def test_every_metric_stands_in_the_documentation_and_no_other(account: Account, gateway: ScriptedGateway) -> None:

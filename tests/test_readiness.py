@@ -373,6 +373,26 @@ def test_a_broker_that_is_away_is_said_without_its_address(
     assert str(port) not in caplog.text
 
 
+def test_a_broker_that_answers_and_takes_nothing_is_said(
+    installation: FreshDatabase, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert asked()[0] == 200
+    assert 0 < redis_client.ttl(readiness.READY_KEY) <= 60
+    redis_client.config_set("maxmemory", 1)
+    try:
+        # It says PONG all the same.
+        assert redis_client.ping()
+        status, checks = asked()
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    assert status == 503
+    assert checks["broker"] == {"ok": False, "says": "takes nothing: is its memory full?"}
+    assert [check for check in CHECKS if not checks[check]["ok"]] == ["broker"]
+    assert "Not ready: the broker takes nothing (OutOfMemoryError)" in caplog.text
+    over()
+    assert asked()[0] == 200
+
+
 def test_no_broker_at_all_is_said(installation: FreshDatabase) -> None:
     with override_settings(REDIS_URL=""):
         assert asked()[1]["broker"] == {"ok": False, "says": "REDIS_URL is not set"}

@@ -19,7 +19,7 @@ from tests import factories
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
-from tests.threads import DEADLINE, at_once
+from tests.threads import DEADLINE, at_once, until_waiting
 
 State = Message.State
 TOMORROW = NOON + timedelta(days=1)
@@ -212,3 +212,38 @@ def test_without_the_lock_messages_are_moved_that_leave_in_the_same_moment(
         moved, sent = succeeded(at_once([partial(scheduled.move, submission, to=TOMORROW, by=None, now=NOON), leave]))
         assert len(sent_once(gateway)) == sent
     assert moved.moved + sent == (2 * EACH if at_work else EACH)
+
+
+def test_what_comes_back_while_somebody_pauses_is_not_waited_for_in_a_circle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = factories.account()
+    submission = factories.submission(account, to=4)
+    made, _moved = claims.claim_due(clock=at(NOON), size=1)
+    lock_waiting, locked, go_on = scheduled._lock_waiting, threading.Event(), threading.Event()
+
+    def and_then_one_comes_back(found: Submission) -> dict[int, bool]:
+        rows = lock_waiting(found)
+        locked.set()
+        assert go_on.wait(DEADLINE)
+        return rows
+
+    def back_and_cancel() -> int:
+        assert locked.wait(DEADLINE)
+        if connection.vendor == "sqlite":
+            # One writes at a time.
+            go_on.set()
+        dispatch._give_back(made, "", at(NOON))
+        threading.Thread(target=until_somebody_waits, daemon=True).start()
+        return services.cancel_submission(submission, by=None, now=NOON)
+
+    def until_somebody_waits() -> None:
+        if connection.vendor == "postgresql":
+            until_waiting(1)
+        go_on.set()
+        connection.close()
+
+    monkeypatch.setattr(scheduled, "_lock_waiting", and_then_one_comes_back)
+    assert at_once([partial(scheduled.pause, submission, by=None, now=NOON), back_and_cancel]) == [3, 4]
+    assert set(submission.messages.values_list("state", flat=True)) == {State.CANCELLED}
+    assert_ledger_adds_up()

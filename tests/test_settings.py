@@ -103,6 +103,7 @@ def test_an_installation_whose_letters_reach_nobody_is_warned(tmp_path: Path) ->
         "SMSMANAGER_DEBUG",
         "SMSMANAGER_VALIDITY_HOURS",
         "SMSMANAGER_REPLY_PRICE",
+        "SMSMANAGER_TIME_ZONE",
         "SMSMANAGER_TWINS",
         "SMSMANAGER_COMMERCIAL_WINDOW",
         "SMSMANAGER_COMMERCIAL_WINDOWS",

@@ -2,8 +2,8 @@
 
 check-jsonschema holds the file against the schema of the Compose Specification, which it carries. What a
 schema cannot say is checked here: that names lead somewhere, that who is waited for can be waited for, that
-every process is watched and restarted, that each queue of Celery has a worker which serves it, and that .env.example
-explains each variable.
+every process is watched and restarted, that a service of several containers may have them, that each queue of
+Celery has a worker which serves it, and that .env.example explains each variable.
 """
 
 import os
@@ -40,6 +40,7 @@ def problems(root: Path, queues: Iterable[str] = ()) -> list[str]:
     for name, service in services.items():
         found += [f"{name}: {problem}" for problem in _loose_ends(service, services, document)]
         found += [f"{name}: {problem}" for problem in _unwatched(name, service, services)]
+        found += [f"{name}: {problem}" for problem in _not_alone(service)]
     found += _unserved(services, set(queues))
     explained = set(EXPLAINED.findall((root / EXAMPLE).read_text(encoding="utf-8")))
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
@@ -68,6 +69,12 @@ def _loose_ends(service: Any, services: Mapping[str, Any], document: Any) -> Ite
             yield f"waits for {other}, which is not defined."
         elif condition == "service_healthy" and not _watched(services[other]):
             yield f"waits for {other} to be healthy, which has no health check."
+
+
+def _not_alone(service: Any) -> Iterable[str]:
+    """What keeps a service that may have several containers from having them."""
+    if "replicas" in service.get("deploy", {}) and "container_name" in service:
+        yield "has a name of its own, so there can be one container only."
 
 
 def _awaited(service: Any) -> dict[str, str]:

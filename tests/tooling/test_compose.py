@@ -42,6 +42,20 @@ def test_it_starts_every_part_and_keeps_what_must_outlive_a_container() -> None:
     assert "/healthz" in str(services["web"]["healthcheck"]["test"])
 
 
+def test_how_many_workers_there_are_is_in_the_environment_and_outlives_the_next_start() -> None:
+    services = yaml.safe_load((compose.ROOT / compose.COMPOSE_FILE).read_text())["services"]
+    assert services["worker"]["deploy"]["replicas"] == "${WORKER_REPLICAS:-1}"
+    assert services["worker-bulk"]["deploy"]["replicas"] == "${WORKER_BULK_REPLICAS:-1}"
+    example = (compose.ROOT / compose.EXAMPLE).read_text()
+    assert "\n# WORKER_REPLICAS=1\n" in example
+    assert "\n# WORKER_BULK_REPLICAS=1\n" in example
+    runbook = (compose.ROOT / "docs" / "operations.md").read_text()
+    assert not re.search(r"--scale [a-z-]+=\d", runbook)
+    # Two containers of one name cannot be, nor two that listen on one port of the machine.
+    for name in ("worker", "worker-bulk"):
+        assert not {"container_name", "ports"} & set(services[name])
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -83,6 +97,11 @@ def test_what_the_specification_does_not_know_is_refused(copy: Path, old: str, n
             "postgres: has no health",
         ),
         ("    image: redis:8", "    image: redis:8\n    environment: {A: '${REDIS_LIMIT}'}", "REDIS_LIMIT"),
+        (
+            "    deploy:\n      replicas: ${WORKER_REPLICAS:-1}",
+            "    container_name: worker\n    deploy:\n      replicas: ${WORKER_REPLICAS:-1}",
+            "worker: has a name of its own, so there can be one container only.",
+        ),
         (
             "    shm_size: 256mb\n    stop_grace_period: 60s\n    restart: unless-stopped",
             "",
