@@ -6,13 +6,13 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy as _
 
 from compose import admin_gateways, queries, story, tries  # noqa: F401  (registers the pages of gateways)
 from compose.admin_doubts import DoubtAdmin
 from compose.models import Message, OptOut, Submission, Transition
-from credits import regions
+from credits import days, regions
 from credits.amounts import format_credits
 from credits.readonly import ReadOnlyAdmin, in_lines
 
@@ -113,7 +113,7 @@ class MessageAdmin(DoubtAdmin):
 def _moment(at: datetime) -> dict[str, str]:
     """The day and the hour, which each language joins in its own way."""
     local = timezone.localtime(at)
-    return {"day": date_format(local, "DATE_FORMAT"), "hour": date_format(local, "TIME_FORMAT")}
+    return {"day": days.written(local), "hour": date_format(local, "TIME_FORMAT")}
 
 
 @admin.register(Submission)
@@ -123,7 +123,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "account",
         "sender",
         "text",
-        "recipients",
+        "many",
         "parts",
         "commercial",
         "created_by",
@@ -132,6 +132,10 @@ class SubmissionAdmin(ReadOnlyAdmin):
     list_select_related = ("account", "sender", "created_by")
     search_fields = ("text",)
     show_full_result_count = False
+
+    @admin.display(description=_("recipients"), ordering="recipients")
+    def many(self, submission: Submission) -> str:
+        return number_format(submission.recipients, force_grouping=True)
 
 
 @admin.register(OptOut)

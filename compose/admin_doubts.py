@@ -8,8 +8,8 @@ from django.db.models import Count, Max, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from compose import spans, unconfirmed
 from compose.asking import CONFIRM, DECIDE, GIVE_UP, SEND_AGAIN
@@ -18,23 +18,40 @@ from compose.doubts import Seen
 from compose.models import Message
 from credits.readonly import ReadOnlyAdmin
 
-TITLES: dict[str, Promise] = {
-    CONFIRM: _("The unconfirmed messages were sent"),
-    SEND_AGAIN: _("The unconfirmed messages were not sent: send them again"),
-    GIVE_UP: _("Give the unconfirmed messages up and give the credits back"),
+# Each agrees with how many messages there are, their `count`.
+TITLES: dict[str, Any] = {
+    CONFIRM: ngettext_lazy("The unconfirmed message was sent", "The unconfirmed messages were sent", "count"),
+    SEND_AGAIN: ngettext_lazy(
+        "The unconfirmed message was not sent: send it again",
+        "The unconfirmed messages were not sent: send them again",
+        "count",
+    ),
+    GIVE_UP: ngettext_lazy(
+        "Give the unconfirmed message up and give the credits back",
+        "Give the unconfirmed messages up and give the credits back",
+        "count",
+    ),
 }
-CONSEQUENCES: dict[str, Promise] = {
-    CONFIRM: _(
+CONSEQUENCES: dict[str, Any] = {
+    CONFIRM: ngettext_lazy(
+        "It is taken for sent, and the account pays its price. A later report still says whether it was delivered.",
         "They are taken for sent, and the accounts pay their price. Later reports still say whether they were "
-        "delivered."
+        "delivered.",
+        "count",
     ),
-    SEND_AGAIN: _(
+    SEND_AGAIN: ngettext_lazy(
+        "It leaves at once, or as soon as its hours permit and no pause holds it back. If it had left, it reaches its "
+        "recipient twice, and your provider asks for it twice; the account pays once.",
         "They leave at once, or as soon as their hours permit and no pause holds them back. Those that had left reach "
-        "their recipients twice, and your provider asks for them twice; the accounts pay once."
+        "their recipients twice, and your provider asks for them twice; the accounts pay once.",
+        "count",
     ),
-    GIVE_UP: _(
+    GIVE_UP: ngettext_lazy(
+        "It has failed, and the account gets its price back. If it had left, your provider asks for it; a later report "
+        "changes nothing any more.",
         "They have failed, and the accounts get their price back. Your provider asks for those that had left; later "
-        "reports change nothing any more."
+        "reports change nothing any more.",
+        "count",
     ),
 }
 
@@ -89,8 +106,8 @@ class DoubtAdmin(ReadOnlyAdmin):
         across = request.POST.get("select_across") == "1"
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
-            "title": TITLES[choice],
-            "consequence": CONSEQUENCES[choice],
+            "title": TITLES[choice] % {"count": found["messages"]},
+            "consequence": CONSEQUENCES[choice] % {"count": found["messages"]},
             "found": found,
             "others": 0 if across else chosen.count() - found["messages"],
             "across": across,

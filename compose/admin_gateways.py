@@ -47,6 +47,9 @@ class GatewayStateAdmin(ReadOnlyAdmin):
     list_select_related = ("paused_by",)
     actions = ("pause", "resume", "try_now")
 
+    class Media:
+        css = {"all": ["css/admin-gateways.css"]}
+
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Whether somebody may pause, resume and try gateways: rows are changed by these verbs only."""
         return request.user.has_perm("compose.change_gatewaystate")

@@ -1,8 +1,9 @@
-"""The page that asks before many messages are changed at once: how many, what it means, what it does to credits.
+"""The page that asks before messages are changed: how many, what it means, what it does to credits.
 
 As the administration asks (compose/admin_doubts.py): the first press of the button changes nothing and shows the page,
-whose own button posts the same with `decide`. One message is changed without a question: the button that does it says
-what it means, and nothing else comes with it.
+whose own button posts the same with `decide`. What is cancelled cannot be called back, so that is asked about even
+where it is one message. Otherwise one is changed without a question: the button that does it says what it means, and
+nothing else comes with it.
 
 The answer holds for what was asked about. Of messages in doubt the page posts which they are, and no others are
 decided; of messages that wait how many, and where they are more by then nothing is changed and the page asks again.
@@ -10,7 +11,7 @@ decided; of messages that wait how many, and where they are more by then nothing
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +19,7 @@ from django.shortcuts import render
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy, npgettext_lazy
 
 from compose.models import Message, Submission
 
@@ -29,41 +30,58 @@ CONFIRM, SEND_AGAIN, GIVE_UP, CANCEL, SEND_NOW = "confirm", "again", "give_up", 
 
 
 class Words(NamedTuple):
-    """What becomes of the messages and of their price, and what the button says; whether it ends what waits."""
+    """What becomes of the messages and of their price, and what the button says; whether it ends what waits.
 
-    means: Promise
+    The first and the last agree with how many messages there are, their `count`.
+    """
+
+    means: Any
     price: Promise
-    button: Promise
+    button: Any
     ends: bool = False
 
 
 WORDS: dict[str, Words] = {
     CONFIRM: Words(
-        _("They are taken for sent. Later reports still say whether they were delivered."),
+        ngettext_lazy(
+            "It is taken for sent. A later report still says whether it was delivered.",
+            "They are taken for sent. Later reports still say whether they were delivered.",
+            "count",
+        ),
         _("Credits paid"),
-        _("They were sent"),
+        ngettext_lazy("It was sent", "They were sent", "count"),
     ),
     SEND_AGAIN: Words(
-        _(
+        ngettext_lazy(
+            "It leaves at once, or as soon as its hours permit. It may have left the first time: then its recipient "
+            "gets it twice.",
             "They leave at once, or as soon as their hours permit. Some may have left the first time: their recipients "
-            "get them twice."
+            "get them twice.",
+            "count",
         ),
         _("Credits that stay held, and are paid once"),
-        _("Send them again"),
+        ngettext_lazy("Send it again", "Send them again", "count"),
     ),
     GIVE_UP: Words(
-        _(
+        ngettext_lazy(
+            "It is not sent again and costs nothing, even if the recipient got it. A later report changes nothing any "
+            "more.",
             "They are not sent again and cost nothing, even if recipients got them. Later reports change nothing any "
-            "more."
+            "more.",
+            "count",
         ),
         _("Credits given back"),
         _("Give up and give the credits back"),
         ends=True,
     ),
     CANCEL: Words(
-        _("They will not leave. To send them after all, write the message again."),
+        ngettext_lazy(
+            "It will not leave. To send it after all, write the message again.",
+            "They will not leave. To send them after all, write the message again.",
+            "count",
+        ),
         _("Credits given back"),
-        _("Cancel these messages"),
+        npgettext_lazy("after the question", "Cancel this message", "Cancel these messages", "count"),
         ends=True,
     ),
     SEND_NOW: Words(
@@ -73,10 +91,13 @@ WORDS: dict[str, Words] = {
     ),
 }
 # What becomes of them while a sending is paused.
-WHILE_PAUSED: dict[str, Promise] = {
-    SEND_AGAIN: _(
+WHILE_PAUSED: dict[str, Any] = {
+    SEND_AGAIN: ngettext_lazy(
+        "Its sending is paused: it leaves when that is resumed. It may have left the first time: then its recipient "
+        "gets it twice.",
         "Those of a paused sending wait until it is resumed; the others leave at once, or as soon as their hours "
-        "permit. Some may have left the first time: their recipients get them twice."
+        "permit. Some may have left the first time: their recipients get them twice.",
+        "count",
     ),
     SEND_NOW: _("The sending is paused: they leave when it is resumed, or as soon as their hours permit then."),
 }
@@ -100,9 +121,9 @@ def concerned(messages: QuerySet[Message]) -> Concerned:
 class Question:
     """Whether to do `choice` with the messages that are `concerned`; `others` says in a sentence what stays as it is.
 
-    `why` says in a sentence why it is asked again, and `paused` whether the sending of any of them is. Its button posts
-    to the address of the page how many it named, and `again` besides; who does not want it goes back to the page
-    `back`, whose name is `page`.
+    Of one message `recipient` may be its number. `why` says in a sentence why it is asked again, and `paused` whether
+    the sending of any of them is. Its button posts to the address of the page how many it named, and `again` besides;
+    who does not want it goes back to the page `back`, whose name is `page`.
     """
 
     choice: str
@@ -113,6 +134,7 @@ class Question:
     again: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
     why: str | Promise = ""
     paused: bool = False
+    recipient: str = ""
 
     @property
     def title(self) -> str:
@@ -131,9 +153,19 @@ class Question:
         return WORDS[self.choice]
 
     @property
-    def means(self) -> Promise:
+    def means(self) -> str:
         """What becomes of the messages."""
-        return WHILE_PAUSED.get(self.choice, self.words.means) if self.paused else self.words.means
+        said = WHILE_PAUSED.get(self.choice, self.words.means) if self.paused else self.words.means
+        return self._of_so_many(said)
+
+    @property
+    def button(self) -> str:
+        """What its button says."""
+        return self._of_so_many(self.words.button)
+
+    def _of_so_many(self, said: Any) -> str:
+        """The words, agreeing with how many messages are concerned."""
+        return str(said % {"count": self.concerned.total})
 
     @property
     def fields(self) -> list[tuple[str, str | int]]:
@@ -172,6 +204,18 @@ def staying(count: int) -> str:
     sentence = ngettext(
         "%(counter)s other has left, is leaving or has ended, and stays as it is.",
         "%(counter)s others have left, are leaving or have ended, and stay as they are.",
+        count,
+    )
+    return sentence % {"counter": number_format(count, force_grouping=True)}
+
+
+def not_meant(count: int) -> str:
+    """What is said of so many other messages of a submission of which one is asked about."""
+    if not count:
+        return ""
+    sentence = ngettext(
+        "%(counter)s other message of this sending is not concerned.",
+        "%(counter)s other messages of this sending are not concerned.",
         count,
     )
     return sentence % {"counter": number_format(count, force_grouping=True)}

@@ -78,7 +78,8 @@ class Progress:
     gateway was last asked at `asked`, of late for `rate` messages in a second, whatever it answered. Of those that it
     did not refuse, `gone` left from `first` to `last`; at the end, `late` are those of them that could not leave in the
     first half of that time. Whether those left that a person gave up (`given_up`) nobody knows, nor of those in doubt,
-    the last of which was handed over at `doubt_until`. `stirred` are the moments after which a page follows it.
+    the last of which was handed over at `doubt_until`. Those `for_gateway` wait until a person lets theirs go on.
+    `stirred` are the moments after which a page follows it.
     """
 
     now: datetime
@@ -94,6 +95,7 @@ class Progress:
     asked: datetime | None
     rate: float
     given_up: int
+    for_gateway: int
     doubt_until: datetime | None
     stirred: Sequence[datetime]
 
@@ -159,7 +161,7 @@ class Progress:
     @property
     def time_left(self) -> timedelta | None:
         """How long those will take whose departure has come, at the speed of now; None when that is not known."""
-        if not self.speed or not self.to_go or self.paused or self.tried_later:
+        if not self.speed or not self.to_go or self.paused or self.tried_later or self.gateway_paused:
             return None
         return timedelta(seconds=self.to_go / self.rate)
 
@@ -172,6 +174,11 @@ class Progress:
     def tried_later(self) -> bool:
         """Whether all of those wait for their next try."""
         return self.next_try is not None and self.next_try > self.now and not self.sending
+
+    @property
+    def gateway_paused(self) -> bool:
+        """Whether all of those wait for a gateway that a person has paused: when they are tried nobody knows."""
+        return 0 < self.to_go <= self.for_gateway
 
     @property
     def silence(self) -> timedelta | None:
@@ -253,6 +260,7 @@ def progress(submission: Submission, *, now: datetime, follows: bool = False) ->
         asked=found.asked,
         rate=found.rate,
         given_up=found.given_up,
+        for_gateway=found.for_gateway,
         doubt_until=found.doubt_until,
         stirred=_stirred(submission, found),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from compose.models import Message, Submission, Transition
 from compose.searching import holds
@@ -18,6 +18,8 @@ MOVING = (*Message.HELD, State.ACCEPTED)
 FOLLOWED = timedelta(hours=1)
 # How often a page asks, in seconds: for what is on its way, for an answer, and for what leaves later.
 SOON, NOW_AND_THEN, RARELY = 5, 15, 60
+# So many paused submissions the page of scheduled SMS names.
+MOST_PAUSED = 20
 
 
 def sent(
@@ -43,6 +45,27 @@ def scheduled(account: Account, *, now: datetime) -> QuerySet[Message]:
     return Message.objects.filter(account=account, state=State.SCHEDULED, send_at__gt=now).select_related(
         "submission__sender"
     )
+
+
+class Paused(NamedTuple):
+    """A paused submission, and how many of its messages wait until a person resumes it."""
+
+    submission: Submission
+    waiting: int
+
+
+def paused(account: Account) -> list[Paused]:
+    """The account's submissions that are paused and of which something waits, the latest paused first; two queries.
+
+    Whatever the moments of their messages are: those that have come stand in no list of what leaves later.
+    """
+    waiting = Message.objects.order_by().filter(state=State.SCHEDULED)
+    # An account pauses few of its submissions.
+    held = Submission.objects.filter(Exists(waiting.filter(submission=OuterRef("pk"))), account=account)
+    found = list(held.exclude(paused_at=None).order_by("-paused_at", "-pk")[:MOST_PAUSED])
+    counted = waiting.filter(submission__in=found).values_list("submission").annotate(Count("pk")) if found else []
+    counts = dict(counted)
+    return [Paused(one, counts[one.pk]) for one in found if one.pk in counts]
 
 
 def first_messages(submission: Submission, *, size: int = 50) -> list[Message]:

@@ -3,11 +3,10 @@
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
-from django.views.decorators.http import require_POST
 
 from compose.numbers import Recipient, WrongNumber, spaced
 from compose.recipients import TooManyRecipients, read_entries
-from credits.access import MemberRequest, may_send, member_page
+from credits.access import MemberRequest, button_of, may_send, member_page
 from credits.models import Account
 from credits.regions import name_of
 from senders import queries as sender_queries
@@ -18,7 +17,7 @@ MOST_IN_FULL = 100
 
 
 @member_page(may_send)
-@require_POST
+@button_of("compose", silent=True)
 def numbers(request: MemberRequest) -> HttpResponse:
     """What `recipients` holds, as JSON:
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from compose import asking, moment_form, scheduled
 from compose.models import Message, Submission
@@ -20,7 +20,8 @@ from compose.moment_form import MoveForm
 from compose.planning import Refused
 from compose.scheduled import Moved
 from compose.windows import window_sentence
-from credits.access import MemberRequest, may_send, member_page
+from credits import days
+from credits.access import MemberRequest, button_of, may_send, member_page
 
 
 @member_page(may_send)
@@ -137,7 +138,7 @@ def _departures(count: int, first: datetime, last: datetime, now: datetime) -> s
         said = ngettext("%(count)s message leaves now.", "%(count)s messages leave now.", count)
         return said % {"count": _number(count)}
     local = timezone.localtime(first)
-    values = {"count": _number(count), "day": date_format(local, "l j F Y"), "hour": date_format(local, "H:i")}
+    values = {"count": _number(count), "day": days.written(local, "l j F Y"), "hour": date_format(local, "H:i")}
     if first == last:
         sentence = ngettext(
             "%(count)s message leaves on %(day)s at %(hour)s.",
@@ -158,7 +159,7 @@ def _say_too_late(request: MemberRequest) -> None:
 
 
 @member_page(may_send)
-@require_POST
+@button_of("submission", "pk")
 def pause_submission(request: MemberRequest, pk: int) -> HttpResponse:
     """Hold back the messages of a submission that wait."""
     found = _submission(request, pk)
@@ -176,7 +177,7 @@ def pause_submission(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @member_page(may_send)
-@require_POST
+@button_of("submission", "pk")
 def resume_submission(request: MemberRequest, pk: int) -> HttpResponse:
     """Let the messages of a paused submission go on."""
     scheduled.resume(_submission(request, pk), now=timezone.now())

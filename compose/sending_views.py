@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from compose import carried_over, planning, quotes, scheduled, services, text_notes, trial
 from compose.compose_page import (
@@ -31,7 +31,7 @@ from compose.models import Submission
 from compose.recipients import MAX_RECIPIENTS
 from compose.replacement import replaced
 from compose.segments import normalise_newlines
-from credits.access import may_send, member_page
+from credits.access import button_of, may_send, member_page
 from credits.amounts import format_credits
 from credits.ledger import NotEnoughCredit
 
@@ -232,7 +232,7 @@ def _test(request: ComposeRequest) -> HttpResponse:
 
 
 @member_page(may_send)
-@require_POST
+@button_of("compose", silent=True)
 def quote(request: ComposeRequest) -> HttpResponse:
     """What sending the form would do, as a fragment; complaints only about what is filled in already."""
     changed = request.POST.get("replaces", "")

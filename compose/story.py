@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from compose.models import Message, Transition
 from compose.reasons import NOT_HANDED_OVER, sentence
 from compose.terms import departure_of
+from credits import days
 
 State = Message.State
 MOVED = "moved"
@@ -112,7 +113,7 @@ def _moved(one: Transition) -> str:
     departures = departures_of(one)
     if departures is None:
         return sentence(one.reason)
-    day, new_day = (date_format(moment, "j F Y") for moment in departures)
+    day, new_day = (days.written(moment, "j F Y") for moment in departures)
     hour, new_hour = (date_format(moment, "H:i") for moment in departures)
     said = _("Its departure was changed from %(day)s, %(hour)s to %(new_day)s, %(new_hour)s.")
     return said % {"day": day, "hour": hour, "new_day": new_day, "new_hour": new_hour}

@@ -19,6 +19,7 @@ from django.db.models import BooleanField, Count, ExpressionWrapper, Max, Min, Q
 from compose.doubts import GIVEN_UP
 from compose.models import Message, Submission, is_final
 from compose.queries import Departures
+from compose.reasons import GATEWAY_PAUSED
 
 State = Message.State
 Rows = Sequence[dict[str, Any]]
@@ -42,7 +43,8 @@ class Survey:
     next is tried at `next_try`. A gateway was last asked at `asked`, of late for `rate` messages in a second, whatever
     it answered. Of those that it did not refuse, `gone` left from `first` to `last`; once none is left to leave, `late`
     are those of them that could not leave in the first half of that time. Whether those left that a person
-    gave up (`given_up`) nobody knows, nor of those in doubt, the last of which was handed over at `doubt_until`.
+    gave up (`given_up`) nobody knows, nor of those in doubt, the last of which was handed over at `doubt_until`. Those
+    `for_gateway` wait until a person lets theirs go on.
     """
 
     now: datetime
@@ -58,6 +60,7 @@ class Survey:
     asked: datetime | None
     rate: float
     given_up: int
+    for_gateway: int
     doubt_until: datetime | None
 
     @property
@@ -125,6 +128,7 @@ def _read(submission: Submission, now: datetime) -> Survey:
         asked=_last(row["last"] for row in handed),
         rate=_rate(submission, [row for row in handed if row["recent"]], since, now),
         given_up=sum(row["given_up"] for row in rows),
+        for_gateway=sum(row["for_gateway"] for row in rows if row["state"] == State.SCHEDULED),
         doubt_until=_last(row["last"] for row in rows if row["state"] == State.UNCONFIRMED),
     )
 
@@ -143,6 +147,7 @@ def _rows(submission: Submission, now: datetime) -> list[dict[str, Any]]:
         due=Max("due_at"),
         closes=Max("send_at"),
         given_up=Count("pk", filter=Q(reason=GIVEN_UP)),
+        for_gateway=Count("pk", filter=Q(reason=GATEWAY_PAUSED)),
     )
     return list(found)
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from compose import failover, routing, story
 from compose.models import Message, Transition
-from compose.reasons import RESTS, RESTS_UNTIL, SENT_AGAIN, sentence
+from compose.reasons import GATEWAY_PAUSED, RESTS, RESTS_UNTIL, SENT_AGAIN, sentence
 from senders.rules import gateway_of
 
 State = Message.State
@@ -23,8 +23,8 @@ class Tries(NamedTuple):
 
     `made` of at most `most` were made; `why` and `detail` say why the last one failed, in the reader's language and in
     the gateway's words, "" while one is under way; `in_doubt` that nobody knows whether it did, and a person had the
-    message sent again. The next one is at `next_at`, None while one is under way or the submission is paused, and
-    none is later than `until`.
+    message sent again. The next one is at `next_at`, None while one is under way, the submission is paused or its
+    gateway is (`gateway_paused`), and none is later than `until`.
     """
 
     made: int
@@ -35,6 +35,7 @@ class Tries(NamedTuple):
     until: datetime
     under_way: bool
     in_doubt: bool
+    gateway_paused: bool
 
     @property
     def sentence(self) -> str:
@@ -66,16 +67,20 @@ def of(message: Message, transitions: Sequence[Transition]) -> Tries | None:
         tried = [one for number, one in enumerate(transitions) if number not in not_tried]
         failures = (one for one in reversed(tried) if one.state == State.SCHEDULED)
         failed = next((one for one in failures if one.reason not in _NO_FAILURE), None)
+    held = message.submission.paused_at is not None
+    gateway_paused = waits and not held and message.reason == GATEWAY_PAUSED
     wanted = routing.wanted_by(message, gateway=gateway_of(message.submission.sender))
     return Tries(
         made=message.attempts,
         most=failover.most_attempts(message, routing.candidates(wanted)),
         why=sentence(failed.reason) if failed else "",
         detail=failed.detail if failed else "",
-        next_at=None if under_way or message.submission.paused_at else message.due_at,
+        # Until its gateway goes on `due_at` is when it is looked at again, and no attempt.
+        next_at=None if under_way or held or gateway_paused else message.due_at,
         until=message.valid_until,
         under_way=under_way,
         in_doubt=failed is not None and failed.reason == SENT_AGAIN,
+        gateway_paused=gateway_paused,
     )
 
 

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from compose import asking, queries, services, story, tries, unconfirmed
 from compose.forms import SentFilter
 from compose.models import Message, Submission
+from compose.numbers import spaced
 from compose.paging import page, page_by_number
 from compose.progress import progress
 from compose.scheduled import MoreWait
@@ -157,31 +158,51 @@ def scheduled(request: MemberRequest) -> HttpResponse:
     """SMS planifiés."""
     rows = queries.scheduled(request.member.account, now=timezone.now())
     shown = page(rows, by="send_at", cursor=request.GET.get("after", ""), newest_first=False)
+    paused = queries.paused(request.member.account)
     context = {
         "rows": shown.rows,
+        "paused": paused,
         "older": urlencode({"after": shown.cursor}) if shown.cursor else None,
         "newer": "" if request.GET.get("after") else None,
-        "every": queries.NOW_AND_THEN if shown.rows else 0,
+        "every": queries.NOW_AND_THEN if shown.rows else queries.RARELY if paused else 0,
         "zone": request.member.account.time_zone,
     }
     return render(request, "compose/scheduled.html", context)
 
 
 @member_page(may_send)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel_message(request: MemberRequest, pk: int) -> HttpResponse:
-    """Cancel one message that waits."""
-    found = get_object_or_404(Message, pk=pk, account=request.member.account)
-    _say_cancelled(request, services.cancel(request.member.account, [found.pk], by=request.user, now=timezone.now()))
+    """Cancel one message that waits, after the page that asks."""
+    rows = Message.objects.select_related("submission")
+    found = get_object_or_404(rows, pk=pk, account=request.member.account)
+    if found.state == Message.State.SCHEDULED and not asking.answered(request):
+        # Who pressed the button of the list goes back there.
+        from_list = "listed" in request.POST
+        question = asking.Question(
+            choice=asking.CANCEL,
+            concerned=asking.Concerned(1, found.price),
+            others=asking.not_meant(found.submission.recipients - 1),
+            back=reverse("scheduled") if from_list else reverse("message", kwargs={"pk": pk}),
+            page=_("Scheduled SMS") if from_list else _("Message to %(number)s") % {"number": spaced(found.recipient)},
+            again={"listed": [1]} if from_list else {},
+            recipient=found.recipient,
+            paused=found.submission.paused_at is not None,
+        )
+        return asking.page(request, question, section="scheduled" if found.send_at > timezone.now() else "sent")
+    if request.method == "POST":
+        cancelled = services.cancel(request.member.account, [pk], by=request.user, now=timezone.now())
+        _say_cancelled(request, cancelled)
     return redirect("scheduled")
 
 
 @member_page(may_send)
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel_submission(request: MemberRequest, pk: int) -> HttpResponse:
-    """Cancel all messages of a submission that wait; many of them after the page that asks."""
+    """Cancel all messages of a submission that wait, after the page that asks."""
     found, back = _submission(request, pk), reverse("submission", kwargs={"pk": pk})
-    waiting, agreed = found.messages.filter(state=Message.State.SCHEDULED), asking.agreed(request)
+    waiting = found.messages.filter(state=Message.State.SCHEDULED)
+    agreed = asking.agreed(request) if asking.answered(request) else 0
     waits = asking.concerned(waiting)
     if request.method == "POST" and waits.total <= agreed:
         try:
@@ -192,7 +213,7 @@ def cancel_submission(request: MemberRequest, pk: int) -> HttpResponse:
         else:
             _say_cancelled(request, cancelled)
             return redirect(back)
-    elif waits.total <= 1:
+    elif not waits.total:
         return redirect(back)
     question = asking.Question(
         choice=asking.CANCEL,
@@ -201,6 +222,7 @@ def cancel_submission(request: MemberRequest, pk: int) -> HttpResponse:
         back=back,
         page=asking.named(found),
         why=asking.MORE_WAIT if asking.answered(request) else "",
+        paused=found.paused_at is not None,
     )
     return asking.page(request, question, section="sent" if question.others else "scheduled")
 

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
 from credits import queries
 from credits.models import Member
@@ -110,6 +113,33 @@ def member_page(
             # Numbers and texts of other people: after signing out, "Back" must not show them to the next person.
             patch_cache_control(response, private=True, no_store=True)
             return response
+
+        return wrapped
+
+    return decorate
+
+
+def button_of(
+    page: str, *keys: str, place: str = "", silent: bool = False
+) -> Callable[..., Callable[..., HttpResponse]]:
+    """For what only a button does, inside `member_page`: who comes by the address alone goes back to its page.
+
+    That is who pressed the button after the session had ended: the sign-in leads here, without what was posted, and so
+    nothing is done. A notice says so, unless `silent`: then no person presses it, a page asks by itself. `page` is the
+    name of the address, which takes those of this one's arguments that `keys` name, and `place` one within the page.
+    """
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @wraps(view)
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method == "POST":
+                return view(request, *args, **kwargs)
+            if not silent:
+                messages.warning(
+                    request, _("Nothing was changed: the page had to sign you in again. Press the button again.")
+                )
+            return redirect(reverse(page, kwargs={key: kwargs[key] for key in keys}) + place)
 
         return wrapped
 

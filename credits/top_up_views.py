@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from credits import alerts, ledger, orders, paying, queries
-from credits.access import MemberRequest, may_manage, member_page
+from credits.access import MemberRequest, button_of, may_manage, member_page
 from credits.amounts import agreeing, format_credits
 from credits.models import Order
 from credits.top_up_forms import AlertForm, AutomaticForm, OrderForm, TransferForm
@@ -189,7 +189,7 @@ def _transfer(request: MemberRequest, forms: Forms) -> str:
 
 
 @member_page(may_manage)
-@require_POST
+@button_of("top_up", place="#orders")
 def cancel_order(request: MemberRequest, pk: int) -> HttpResponse:
     """Give up an order that waits."""
     order = get_object_or_404(Order, pk=pk, account=request.member.account)
@@ -207,7 +207,7 @@ def cancel_order(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @member_page(may_manage)
-@require_POST
+@button_of("top_up", place="#orders")
 def pay_order(request: MemberRequest, pk: str) -> HttpResponse:
     """Begin the payment of an order that waits, where that has not been done."""
     order = get_object_or_404(Order, pk=pk, account=request.member.account)

@@ -5,10 +5,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from credits import access, services
-from credits.access import MemberRequest, may_manage, member_page
+from credits.access import MemberRequest, button_of, may_manage, member_page
 from credits.forms import AccountSettingsForm, MobileForm
 
 
@@ -40,7 +40,7 @@ def account_settings(request: MemberRequest) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@button_of("compose")
 def switch_account(request: HttpRequest) -> HttpResponse:
     """Work in another account from now on."""
     chosen = request.POST.get("account", "")

@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from compose import carried_over, optouts, planning, quotes, services
 from compose import queries as compose_queries
 from compose.models import Submission
-from credits.access import MemberRequest, may_send, member_page
+from credits.access import MemberRequest, button_of, may_send, member_page
 from credits.amounts import format_credits
 from credits.ledger import NotEnoughCredit
 from inbox import marks, replies, threads
@@ -99,7 +99,7 @@ def _reply(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @member_page(may_send)
-@require_POST
+@button_of("conversation", "pk", silent=True)
 def reply_quote(request: MemberRequest, pk: int) -> HttpResponse:
     """What sending the answer would do, as a fragment; complaints only about what is filled in already."""
     found = _found(request, pk)

@@ -15,11 +15,10 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from compose import nudges
-from credits import letters
+from credits import days, letters
 from credits.models import Account
 from inbox import automatic_answers
 from inbox.automatic_answers import Outcome
@@ -132,7 +131,7 @@ def _forward(row: Reaction, chosen: ReactionSettings) -> Outcome:
         return Outcome(State.LEFT_OUT, "switched_off")
     came = row.received
     with translation.override(settings.LANGUAGE_CODE):
-        when = date_format(timezone.localtime(came.received_at, row.account.zone), "DATETIME_FORMAT")
+        when = days.written(timezone.localtime(came.received_at, row.account.zone), "DATETIME_FORMAT")
         link = ""
         if settings.SMS_PUBLIC_URL:
             address = f"{settings.SMS_PUBLIC_URL.rstrip('/')}{reverse('conversation', args=[came.pk])}"

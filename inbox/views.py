@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from compose.paging import page
-from credits.access import MemberRequest, member_page
+from credits.access import MemberRequest, button_of, member_page
 from credits.export import Cell, attachment
 from inbox import marks, queries
 from inbox.forms import ChosenForm, InboxFilter
@@ -57,7 +57,7 @@ def _just_deleted(request: MemberRequest) -> list[int]:
 
 
 @member_page()
-@require_POST
+@button_of("received")
 def received_change(request: MemberRequest) -> HttpResponse:
     """Mark the chosen messages as read or unread, delete them, or undo that; back to the list as it was."""
     form = ChosenForm(request.POST)

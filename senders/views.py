@@ -6,9 +6,9 @@ from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from credits.access import MemberRequest, may_manage, member_page
+from credits.access import MemberRequest, button_of, may_manage, member_page
 from senders import queries, services, virtual
 from senders.downloads import as_download
 from senders.forms import HAS_IT, SenderRequestForm
@@ -72,7 +72,7 @@ def sender_document(request: MemberRequest, pk: int) -> FileResponse:
 
 
 @member_page(may_manage)
-@require_POST
+@button_of("senders")
 def sender_switch(request: MemberRequest, pk: int, verb: str) -> HttpResponse:
     """Enable, disable or delete a sender of the account."""
     sender = get_object_or_404(Sender, pk=pk, account=request.member.account, deleted_at=None)

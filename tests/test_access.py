@@ -15,6 +15,7 @@ from inbox.models import Received
 from senders.models import Sender, SenderDocument
 from smsmanager.urls import urlpatterns
 from tests import factories
+from tests.factories import PASSWORD
 from tests.pages import browser_of, read, sentence
 
 PEOPLE = ("owner", "sender", "reader", "stranger", "outsider", "nobody")
@@ -97,12 +98,18 @@ def door(name: str, method: str, *answers: Answer, **data: str) -> Door:
 MEMBERS = (200, 200, 200, 200, NO_ACCOUNT, SIGN_IN)
 MINE = (200, 200, 200, 404, NO_ACCOUNT, SIGN_IN)
 WRITES = (302, 302, 403, 404, NO_ACCOUNT, SIGN_IN)
+# To a page that a stranger does not find.
+GOES_BACK = (302, 302, 403, 302, NO_ACCOUNT, SIGN_IN)
+ASKS = (200, 200, 403, 404, NO_ACCOUNT, SIGN_IN)
 SIGNED_IN = (200, 200, 200, 200, 200, SIGN_IN)
 ANYBODY = (200, 200, 200, 200, 200, 200)
 DOORS = [
     door("compose", "GET", *MEMBERS),
     door("compose", "POST", 422, 422, 403, 422, NO_ACCOUNT, SIGN_IN),
+    door("quote", "GET", *GOES_BACK),
     door("quote", "POST", 200, 200, 403, 200, NO_ACCOUNT, SIGN_IN),
+    # Who comes by the address alone, after a sign-in, goes back to the page that asks for it.
+    door("numbers", "GET", *GOES_BACK),
     door("numbers", "POST", 200, 200, 403, 200, NO_ACCOUNT, SIGN_IN, recipients="06 12 34 56 78"),
     door("sent", "GET", *MEMBERS),
     door("message", "GET", *MINE),
@@ -121,17 +128,23 @@ DOORS = [
     # Without a moment it says so; a moment that has come is a click on "Send now".
     door("move_submission", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("move_submission", "POST", *WRITES, when="now"),
+    door("pause_submission", "GET", *GOES_BACK),
     door("pause_submission", "POST", *WRITES),
+    door("resume_submission", "GET", *GOES_BACK),
     door("resume_submission", "POST", *WRITES),
-    # One message waits: of more of them the page asks (tests/test_asked.py).
-    door("cancel_submission", "GET", *WRITES),
-    door("cancel_submission", "POST", *WRITES),
+    # What waits is cancelled after the page that asks (tests/test_asked.py).
+    door("cancel_submission", "GET", *ASKS),
+    door("cancel_submission", "POST", *ASKS),
+    door("cancel_submission", "POST", *WRITES, decide="1", shown="1"),
     door("scheduled", "GET", *MEMBERS),
     door("move_message", "GET", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("move_message", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("move_message", "POST", *WRITES, when="now"),
-    door("cancel_message", "POST", *WRITES),
+    door("cancel_message", "GET", *ASKS),
+    door("cancel_message", "POST", *ASKS),
+    door("cancel_message", "POST", *WRITES, decide="1", shown="1"),
     door("received", "GET", *MEMBERS),
+    door("received_change", "GET", 302, 302, 302, 302, NO_ACCOUNT, SIGN_IN),
     # Nothing chosen: that changes nothing, and the list says so.
     door("received_change", "POST", 302, 302, 302, 302, NO_ACCOUNT, SIGN_IN),
     door("received_change", "POST", 302, 302, 403, 302, NO_ACCOUNT, SIGN_IN, action="delete", pk="theirs"),
@@ -139,6 +152,7 @@ DOORS = [
     door("conversation", "GET", *MINE),
     # A text is missing.
     door("conversation", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("reply_quote", "GET", *GOES_BACK),
     door("reply_quote", "POST", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("optouts", "GET", *MEMBERS),
     door("optout_add", "GET", 200, 200, 403, 200, NO_ACCOUNT, SIGN_IN),
@@ -150,13 +164,16 @@ DOORS = [
     door("sender_request", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
     door("sender_request", "POST", 422, 403, 403, 422, NO_ACCOUNT, SIGN_IN),
     door("sender_document", "GET", 200, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("sender_switch", "GET", 302, 403, 403, 302, NO_ACCOUNT, SIGN_IN),
     door("sender_switch", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("credits", "GET", *MEMBERS),
     door("statement_file", "GET", *MEMBERS),
     door("rates", "GET", *MEMBERS),
     door("top_up", "GET", 200, 403, 403, 200, NO_ACCOUNT, SIGN_IN),
     door("top_up", "POST", 422, 403, 403, 422, NO_ACCOUNT, SIGN_IN),
+    door("cancel_order", "GET", 302, 403, 403, 302, NO_ACCOUNT, SIGN_IN),
     door("cancel_order", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
+    door("pay_order", "GET", 302, 403, 403, 302, NO_ACCOUNT, SIGN_IN),
     door("pay_order", "POST", 302, 403, 403, 404, NO_ACCOUNT, SIGN_IN),
     # The manual backend trusts no call from outside.
     door("payments", "POST", 403, 403, 403, 403, 403, 403),
@@ -164,6 +181,7 @@ DOORS = [
     door("gateway_door", "GET", 404, 404, 404, 404, 404, 404),
     door("gateway_door", "POST", 404, 404, 404, 404, 404, 404),
     door("gateway_door_of", "GET", 404, 404, 404, 404, 404, 404),
+    door("switch_account", "GET", 302, 302, 302, 302, 302, SIGN_IN),
     door("switch_account", "POST", 302, 302, 302, 404, 404, SIGN_IN, account="mine"),
     door("profile", "GET", *MEMBERS),
     door("profile", "POST", 302, 302, 302, 302, NO_ACCOUNT, SIGN_IN, mobile=""),
@@ -280,6 +298,39 @@ def test_an_address_that_changes_something_is_never_got(scene: Scene, name: str)
     else:
         assert answer.status_code == 405
     assert scene.things() == before
+
+
+BEHIND_THE_SIGN_IN = [door for door in DOORS if door.method == "POST" and door.answers[-1] == SIGN_IN]
+# These have no page of their own: nothing shows that the button was pressed in vain.
+ONLY_BUTTONS = {
+    "pause_submission",
+    "resume_submission",
+    "received_change",
+    "sender_switch",
+    "cancel_order",
+    "pay_order",
+    "switch_account",
+}
+
+
+@pytest.mark.parametrize("door", BEHIND_THE_SIGN_IN, ids=str)
+def test_a_button_that_is_pressed_after_the_session_has_ended_leads_to_a_page_and_changes_nothing(
+    scene: Scene, door: Door
+) -> None:
+    before, browser = scene.things(), browser_of()
+    address = reverse(door.name, kwargs=scene.arguments(door.name))
+    form = read(browser.post(address, door.data, follow=True)).form(reverse("login"))
+    person = scene.people["owner"]
+    assert person is not None
+    typed = form.typed(username=person.username, password=PASSWORD)
+    answer = browser.post(form.element.attributes["action"], typed, follow=True)
+    assert answer.status_code == 200
+    page = read(answer)
+    page.one("a", href=reverse("compose"), **{"class": "brand"})
+    assert scene.things() == before
+    said = " ".join(one.text for one in page.all(role="status"))
+    in_vain = "Nothing was changed: the page had to sign you in again. Press the button again." in said
+    assert in_vain == (door.name in ONLY_BUTTONS)
 
 
 @pytest.mark.parametrize("verb", ["enable", "disable", "delete"])

@@ -1,4 +1,4 @@
-"""What is asked before many messages are changed at once: how many, what it means, what it does to the credits."""
+"""What is asked before messages are cancelled, or many changed at once: how many, what it means, what it costs."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -17,6 +17,7 @@ from django.urls import reverse
 from compose import asking, dispatch, doubt_views, doubts
 from compose.gateways.base import OutcomeUnknown
 from compose.models import Message, Submission
+from compose.numbers import spaced
 from credits.models import Account, Member
 from tests import factories
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
@@ -128,29 +129,71 @@ def test_what_has_left_meanwhile_is_named_and_is_no_part_of_what_is_cancelled(
 ) -> None:
     made = waiting(account, 4)
     first, second = made.messages.order_by("pk")[:2]
-    browser.post(reverse("cancel_message", kwargs={"pk": first.pk}))
+    press(browser, asked(browser.post(reverse("cancel_message", kwargs={"pk": first.pk}))))
     form = asked(browser.post(address_of(made, "cancel_submission")))
     assert figures(form) == ["3", "6"]
     assert "1 other has left, is leaving or has ended, and stays as it is." in form.text
-    browser.post(reverse("cancel_message", kwargs={"pk": second.pk}))
-    assert told(press(browser, form)) == (
-        "1 message was cancelled and its price given back. 2 messages were cancelled and their price given back."
-    )
+    press(browser, asked(browser.post(reverse("cancel_message", kwargs={"pk": second.pk}))))
+    assert told(press(browser, form)) == "2 messages were cancelled and their price given back."
 
 
-def test_one_message_is_cancelled_without_a_question(account: Account, browser: Client) -> None:
+@pytest.mark.parametrize("where", ["scheduled", "message", "submission"])
+def test_one_message_is_cancelled_only_after_the_same_question(account: Account, browser: Client, where: str) -> None:
+    one = where == "submission"
+    made = waiting(account, 1 if one else 2)
+    first = made.messages.order_by("pk")[0]
+    page_of_it = {"message": first.pk, "submission": made.pk}
+    back = reverse(where, kwargs={"pk": page_of_it[where]} if where in page_of_it else {})
+    verb, pk = ("cancel_submission", made.pk) if one else ("cancel_message", first.pk)
+    action = read(browser.get(back)).form(reverse(verb, kwargs={"pk": pk}))
+    button = action.element.one("button")
+    pressed = {button.attributes["name"]: button.attributes["value"]} if "name" in button.attributes else {}
+    answer = browser.post(action.element.attributes["action"], action.typed() | pressed)
+    form = asked(answer)
+    assert read(answer).one("h1").text == "Cancel 1 message?"
+    assert figures(form) == [*([] if one else [spaced(first.recipient)]), "1", "2"]
+    assert "It will not leave. To send it after all, write the message again." in form.text
+    assert form.one("button").text == "Cancel this message"
+    assert ("1 other message of this sending is not concerned." in form.text) != one
+    assert set(states(made)) == {State.SCHEDULED}
+    # Whoever leaves it goes back to where the button was.
+    (leave,) = [link for link in form.all("a") if link.text == "Leave this message as it is"]
+    assert leave.attributes["href"] == back
+    assert told(press(browser, form)) == "1 message was cancelled and its price given back."
+    assert states(made) == [State.CANCELLED, *([] if one else [State.SCHEDULED])]
+    assert_ledger_adds_up()
+
+
+def test_a_message_that_has_left_since_the_question_is_not_cancelled(account: Account, browser: Client) -> None:
+    made = waiting(account, 1)
+    message = made.messages.get()
+    form = asked(browser.get(reverse("cancel_message", kwargs={"pk": message.pk})))
+    leaving(message)
+    assert told(press(browser, form)).startswith("Nothing was cancelled")
+    assert states(made) == [State.SENDING]
+
+
+def test_of_a_paused_sending_nothing_leaves_before_the_button_of_the_question_is_pressed(
+    account: Account, browser: Client
+) -> None:
     made = waiting(account, 2)
-    browser.post(reverse("cancel_message", kwargs={"pk": made.messages.order_by("pk")[0].pk}))
-    browser.post(address_of(made, "cancel_submission"))
-    assert states(made) == [State.CANCELLED] * 2
+    of_one = reverse("cancel_message", kwargs={"pk": made.messages.order_by("pk")[0].pk})
+    for paused_at in (None, NOON):
+        Submission.objects.filter(pk=made.pk).update(paused_at=paused_at)
+        for address in (address_of(made, "cancel_submission"), of_one):
+            said = "What leaves before you press the button is not cancelled." in asked(browser.get(address)).text
+            assert said == (paused_at is None)
 
 
 def test_looking_at_the_question_changes_nothing_and_where_nothing_is_to_ask_leads_back(
     account: Account, browser: Client
 ) -> None:
     made, in_doubt = waiting(account, 1), doubtful(account, 2)
+    asked(browser.get(address_of(made, "cancel_submission") + "?decide=1&shown=1"))
+    gone = in_doubt.messages.order_by("pk")[0]
     for address, back in (
-        (address_of(made, "cancel_submission"), address_of(made, "submission")),
+        (address_of(in_doubt, "cancel_submission"), address_of(in_doubt, "submission")),
+        (reverse("cancel_message", kwargs={"pk": gone.pk}), reverse("scheduled")),
         (address_of(in_doubt, "decide_submission"), address_of(in_doubt, "submission")),
         (reverse("decide_chosen"), reverse("unconfirmed")),
     ):
@@ -325,13 +368,15 @@ def test_what_came_back_to_the_queue_since_the_question_is_asked_about_before_an
     made, (data, state) = waiting(account, 5), ENDS[verb]
     late = made.messages.order_by("pk")[asked_about:]
     leaving(*late)
-    form = asked(browser.post(address_of(made, verb), data)) if asked_about > 1 else None
+    # What is cancelled is asked about even where it is one message.
+    before = asked_about > 1 or verb == "cancel_submission"
+    form = asked(browser.post(address_of(made, verb), data)) if before else None
     back_in_the_queue(*late)
     answer = press(browser, form) if form else browser.post(address_of(made, verb), data)
     form = asked(answer)
     assert figures(form) == ["5", "10"]
     # Who was asked before is told why they are asked again.
-    assert told(answer) == (MORE if asked_about > 1 else "")
+    assert told(answer) == (MORE if before else "")
     assert untouched(made, 5)
     assert "5 messages" in told(press(browser, form))
     assert states(made) == [state] * 5
@@ -347,7 +392,8 @@ def test_what_comes_back_to_the_queue_while_the_answer_is_on_its_way_is_asked_ab
     made, (data, _state) = waiting(account, 3), ENDS[verb]
     late = made.messages.order_by("pk")[asked_about:]
     leaving(*late)
-    form = asked(browser.post(address_of(made, verb), data)) if asked_about > 1 else None
+    before = asked_about > 1 or verb == "cancel_submission"
+    form = asked(browser.post(address_of(made, verb), data)) if before else None
     in_between(monkeypatch, partial(back_in_the_queue, *late))
     answer = press(browser, form) if form else browser.post(address_of(made, verb), data)
     assert figures(asked(answer)) == ["3", "6"]

@@ -26,6 +26,7 @@ from tests.pages import Element, browser_of, read, sentence
 State = Message.State
 CHOICES = {"confirm": State.ACCEPTED, "again": State.SCHEDULED, "give_up": State.FAILED}
 MESSAGES = "/administration/compose/message/"
+ACTION_OF = {"confirm": "doubt_confirm", "again": "doubt_send_again", "give_up": "doubt_give_up"}
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +115,31 @@ def test_the_page_of_a_message_in_doubt_offers_three_choices_with_what_each_mean
     assert "The recipient may get it twice; the account pays once." in means["again"][1]
     assert means["give_up"][0] == "Give up and give the credits back"
     assert "costs nothing" in means["give_up"][1]
+
+
+def test_who_may_not_choose_is_asked_nothing(account: Account) -> None:
+    reader = browser_of(factories.member(account, Member.Role.READER).user)
+    panel = page_of(reader, doubtful(account), "message").one(id="doubt")
+    assert panel.one("h2").text == "1 message is unconfirmed"
+    assert "If nothing is heard, its price is given back on Thursday 3 December 2026." in panel.text
+    assert page_of(reader, doubtful(account, to=2), "submission").one("h2", id="doubt-title").text == (
+        "2 messages are unconfirmed"
+    )
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("many", [1, 2])
+def test_the_administration_says_it_and_they_as_there_are_one_or_more(
+    account: Account, admin: Client, choice: str, many: int
+) -> None:
+    made = doubtful(account, to=many)
+    pks = [str(pk) for pk in made.messages.values_list("pk", flat=True)]
+    page = read(admin.post(MESSAGES, {"action": ACTION_OF[choice], "_selected_action": pks}))
+    said = page.one(id="content-main").text
+    assert f"unconfirmed message{'s' if many > 1 else ''}" in said
+    assert ("They " in said, "Leave these messages" in said, "It " in said) == (many > 1, many > 1, many == 1)
+    button = page.one("input", name="decide").attributes["value"]
+    assert ("messages" in button) == (many > 1)
 
 
 @pytest.mark.parametrize(("choice", "state"), CHOICES.items())

@@ -109,7 +109,7 @@ def test_what_leaves_later_is_followed_at_leisure_until_it_leaves_or_is_cancelle
     with time_machine.travel(LATER - SECOND, tick=False):
         browser.force_login(factories.owner(account))
         assert [asks(browser, address) for address in (message, submission)] == ["every 5s"] * 2
-        browser.post(reverse("cancel_message", kwargs={"pk": waiting.pk}))
+        browser.post(reverse("cancel_message", kwargs={"pk": waiting.pk}), {"decide": "1"})
         assert [asks(browser, address) for address in addresses(waiting)] == [""] * 3
         assert asks(browser, reverse("scheduled")) == ""
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import claims, dispatch, nudges, scheduled, services
+from compose import claims, dispatch, nudges, queries, scheduled, services
 from compose.gateways.base import NotSent
 from compose.models import Message, Submission
 from credits.models import Account, Member
@@ -20,7 +20,7 @@ from tests.gateways_for_tests import raising, scripted_gateway, take_all
 from tests.pages import browser_of, read, sentence
 
 State = Message.State
-HOUR = timedelta(hours=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 LATER = NOON + timedelta(days=7)
 
 
@@ -102,6 +102,20 @@ def test_what_was_on_its_way_goes_on_and_waits_too_should_it_come_back(account: 
         assert submission.messages.filter(state=State.ACCEPTED).count() == 3
 
 
+def test_what_came_back_during_the_pause_leaves_when_it_is_resumed(account: Account) -> None:
+    submission = factories.submission(account, to=1)
+    with scripted_gateway() as gateway:
+        made, _moved = claims.claim_due(clock=at(NOON))
+        pause(submission)
+        # The worker stops before it speaks; the next claim sees the pause.
+        dispatch._give_back(made, "", at(NOON))
+        dispatch.dispatch_due(clock=at(NOON + SECOND))
+        assert gateway.sent == []
+        scheduled.resume(submission, now=NOON + 2 * SECOND)
+        dispatch.dispatch_due(clock=at(NOON + 2 * SECOND))
+        assert len(gateway.sent) == 1
+
+
 def test_pausing_and_resuming_twice_does_it_once(account: Account) -> None:
     submission = factories.submission(account, to=2)
     colleague = factories.member(account, Member.Role.SENDER).user
@@ -171,7 +185,7 @@ def test_the_page_pauses_says_who_and_since_when_and_resumes(account: Account, b
     paused = read(browser.post(reverse("pause_submission", args=[submission.pk]), follow=True))
     assert "2 messages wait until it is resumed" in sentence(paused)
     name = factories.owner(account).username
-    assert f"Paused by {name} since 24 November 2026, 12:00." in sentence(paused)
+    assert f"Paused since 24 November at 12:00 by {name}." in sentence(paused)
     assert "goes on leaving" in sentence(paused)
     # A page that follows asks on, without a moment to expect.
     for page in (address, reverse("message", args=[submission.messages.all()[0].pk]), reverse("sent")):
@@ -188,7 +202,7 @@ def test_the_page_of_its_message_says_that_it_is_paused_and_resumes_it(account: 
     message = factories.message(account, deferred_to=LATER)
     pause(message.submission)
     page = read(browser.get(reverse("message", args=[message.pk])))
-    assert "Paused by" in sentence(page)
+    assert "Paused since" in sentence(page)
     assert page.form(reverse("resume_submission", args=[message.submission_id])).names == []
     rows = read(browser.get(reverse("scheduled"))).one("tbody").text
     assert "Paused" in rows
@@ -202,3 +216,60 @@ def test_where_nothing_waits_there_is_nothing_to_pause(account: Account, browser
     assert not page.all(id="pause-button")
     answer = browser.post(reverse("pause_submission", args=[submission.pk]), follow=True)
     assert "No message was left to hold back." in sentence(read(answer))
+
+
+def held(browser: Client) -> list[tuple[str, str]]:
+    """What the page of scheduled SMS says of paused submissions, and where each line leads."""
+    lines = read(browser.get(reverse("scheduled"))).one(id="held").all("li")
+    return [(line.text, line.one("a").attributes["href"]) for line in lines]
+
+
+def test_a_paused_submission_stands_among_the_scheduled_ones_though_its_moment_has_come(
+    account: Account, browser: Client
+) -> None:
+    # Its messages are in no list of what leaves later, and in that of what was sent soon far below.
+    submission = factories.submission(account, to=3, body="Bonjour " + "x" * 100)
+    others = submission.messages.exclude(pk=submission.messages.order_by("pk")[0].pk)
+    others.update(due_at=LATER)
+    with scripted_gateway():
+        dispatch.dispatch_due(clock=at(NOON))
+    others.update(due_at=NOON)
+    assert held(browser) == []
+    pause(submission)
+    page = read(browser.get(reverse("scheduled")))
+    assert "Nothing else is waiting to leave" in sentence(page)
+    ((line, to),) = held(browser)
+    assert line.startswith("Paused: 2 of 3 messages wait until the sending is resumed. Bonjour xxx")
+    assert line.endswith("x…")
+    assert to == reverse("submission", args=[submission.pk])
+    # The page follows it, too.
+    assert page.one(id="live").attributes["hx-select-oob"].startswith("#held,")
+    assert page.one(id="live").attributes["hx-trigger"] == "every 60s"
+    # Another one, none of which has left, the latest first; it is in the list besides.
+    later = factories.submission(account, to=1, deferred_to=LATER)
+    scheduled.pause(later, by=None, now=NOON + SECOND)
+    assert [line.partition(". ")[0] for line, _to in held(browser)] == [
+        "Paused: 1 message waits until the sending is resumed",
+        "Paused: 2 of 3 messages wait until the sending is resumed",
+    ]
+    assert "Nothing else" not in sentence(read(browser.get(reverse("scheduled"))))
+    # Readers see it; another account does not.
+    assert len(held(browser_of(factories.member(account, Member.Role.READER).user))) == 2
+    assert held(browser_of(factories.owner(factories.account(name="Clinique du Parc")))) == []
+    scheduled.resume(submission, now=NOON)
+    services.cancel_submission(later, by=None, now=NOON)
+    assert held(browser) == []
+
+
+def test_of_many_paused_submissions_the_latest_are_named_and_they_cost_as_many_queries_as_one(
+    account: Account, browser: Client
+) -> None:
+    costs = []
+    for number in range(queries.MOST_PAUSED + 2):
+        scheduled.pause(factories.submission(account, to=2), by=None, now=NOON + number * SECOND)
+        with CaptureQueriesContext(connection) as caught:
+            assert len(held(browser)) == min(number + 1, queries.MOST_PAUSED)
+        costs.append(len(caught))
+    assert costs[0] == costs[-1]
+    latest = Submission.objects.order_by("-paused_at")[0]
+    assert held(browser)[0][1] == reverse("submission", args=[latest.pk])

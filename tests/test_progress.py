@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import dispatch, doubts, services, survey
+from compose import breakers, dispatch, doubts, services, survey
 from compose.gateways.base import Accepted, InvalidRecipient, NotSent, Outcome, OutcomeUnknown, Outgoing
 from compose.models import Message, Submission
 from compose.progress import Progress, progress
@@ -327,6 +327,22 @@ def test_a_silence_is_said_with_its_length_and_a_later_try_with_its_moment(accou
     assert of(sent, now).time_left is None
     sent.messages.filter(state=State.SCHEDULED).update(due_at=now + 24 * 60 * MINUTE)
     assert words(browser, sent, now).endswith("tried again on Wednesday 25 November at 12:03")
+
+
+def test_what_waits_for_a_paused_gateway_is_promised_no_moment(account: Account, browser: Client) -> None:
+    sent = factories.submission(account, to=3)
+    left_at(sent, NOON)
+    now = NOON + 3 * MINUTE
+    breakers.pause("default", by=None, reason="work on the line")
+    dispatch.dispatch_due(clock=factories.at(now))
+    assert words(browser, sent, now) == "2 messages left to send · they wait until the paused gateway goes on"
+    assert of(sent, now).time_left is None
+    # Nor is a silence said, once it was time to look again.
+    assert words(browser, sent, now + 10 * MINUTE).endswith("they wait until the paused gateway goes on")
+    # One that is tried again by itself has its moment.
+    one = sent.messages.filter(state=State.SCHEDULED).order_by("pk")[0]
+    Message.objects.filter(pk=one.pk).update(reason="throttled", due_at=now + MINUTE)
+    assert words(browser, sent, now) == "2 messages left to send · tried again at 12:04"
 
 
 def test_at_the_end_stand_the_whole_time_and_the_average(account: Account, browser: Client) -> None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from compose import claims, dispatch, services
 from compose.gateways.base import Accepted, InvalidRecipient, Outcome, Outgoing
-from compose.models import Message
+from compose.models import Message, Submission
 from credits.models import Account
 from tests import factories
 from tests.events import about, arrive
@@ -117,8 +117,10 @@ def test_what_waits_is_on_the_scheduled_page_only_and_moves_when_its_moment_come
 
 def test_cancelling_a_message_gives_its_credit_back_at_once_and_says_so(account: Account, browser: Client) -> None:
     waiting = factories.message(account, deferred_to=LATER)
-    form = read(browser.get("/scheduled/")).form(reverse("cancel_message", kwargs={"pk": waiting.pk}))
-    page = read(browser.post(form.element.attributes["action"], form.typed(), follow=True))
+    address = reverse("cancel_message", kwargs={"pk": waiting.pk})
+    form = read(browser.get("/scheduled/")).form(address)
+    asked = read(browser.post(address, form.typed())).form(address)
+    page = read(browser.post(address, asked.typed(decide="1"), follow=True))
     assert "1 message was cancelled and its price given back." in page.one(role="status").text
     assert page.one(id="balance").text == "100 credits"
     waiting.refresh_from_db()
@@ -134,8 +136,8 @@ def test_cancelling_twice_gives_back_once_and_says_that_nothing_was_cancelled(
 ) -> None:
     waiting = factories.message(account, deferred_to=LATER)
     address = reverse("cancel_message", kwargs={"pk": waiting.pk})
-    browser.post(address, follow=True)
-    page = read(browser.post(address, follow=True))
+    browser.post(address, {"decide": "1"}, follow=True)
+    page = read(browser.post(address, {"decide": "1"}, follow=True))
     assert "Nothing was cancelled" in page.one(role="status").text
     assert factories.balances(account) == {"available": 100_000, "held": 0, "spent": 0}
 
@@ -146,7 +148,7 @@ def test_a_message_that_left_is_not_cancelled(account: Account, browser: Client)
         dispatch.dispatch_due(clock=factories.at(factories.NOON))
     page = read(browser.get(reverse("message", kwargs={"pk": sent.pk})))
     assert page.one("main").all("form") == []
-    browser.post(reverse("cancel_message", kwargs={"pk": sent.pk}))
+    browser.post(reverse("cancel_message", kwargs={"pk": sent.pk}), {"decide": "1"})
     sent.refresh_from_db()
     assert sent.state == Message.State.ACCEPTED
     assert factories.balances(account)["spent"] == 1_000
@@ -155,7 +157,7 @@ def test_a_message_that_left_is_not_cancelled(account: Account, browser: Client)
 def test_cancelling_a_submission_cancels_what_waits_and_leaves_what_left(account: Account, browser: Client) -> None:
     sent = factories.submission(account, to=3, deferred_to=LATER)
     first = sent.messages.order_by("pk")[0]
-    browser.post(reverse("cancel_message", kwargs={"pk": first.pk}))
+    browser.post(reverse("cancel_message", kwargs={"pk": first.pk}), {"decide": "1"})
     form = read(browser.get(reverse("submission", kwargs={"pk": sent.pk}))).form(
         reverse("cancel_submission", kwargs={"pk": sent.pk})
     )
@@ -166,6 +168,19 @@ def test_cancelling_a_submission_cancels_what_waits_and_leaves_what_left(account
     assert "2 messages were cancelled and their price given back." in page.text
     assert page.one("ul", **{"class": "counts"}).text == "3 Cancelled"
     factories.assert_ledger_adds_up()
+
+
+def test_the_recipients_of_a_large_submission_have_their_digits_in_groups_wherever_they_are_counted(
+    account: Account, browser: Client
+) -> None:
+    first = factories.submission(account, to=2).messages.order_by("pk")[0]
+    Submission.objects.filter(pk=first.submission_id).update(recipients=40_000)
+    page = sentence(read(browser.get(reverse("message", kwargs={"pk": first.pk}))))
+    assert "See all 40,000 recipients" in page
+    assert "These lines are for all 40,000 messages of the submission" in page
+    admin = browser_of(factories.user(superuser=True))
+    cell = read(admin.get("/administration/compose/submission/?o=-5")).one("td", **{"class": "field-many"})
+    assert cell.text == "40,000"
 
 
 def test_only_the_first_fifty_messages_of_a_large_submission_are_listed_and_the_page_says_so(
@@ -363,7 +378,7 @@ def test_a_page_of_what_waits_belongs_to_the_scheduled_ones_and_says_who_wrote_i
     assert [marked(page) for page in pages] == [["/scheduled/", "/scheduled/"]] * 2
     assert all("Claire Martin" in sentence(page) for page in pages)
     assert "Planned departure: Tuesday 1 December 2026 at 12:00." in pages[0].one(id="story").text
-    browser.post(reverse("cancel_message", kwargs={"pk": waiting.pk}))
+    browser.post(reverse("cancel_message", kwargs={"pk": waiting.pk}), {"decide": "1"})
     pages = [read(browser.get(address)) for address in addresses]
     assert [marked(page) for page in pages] == [["/sent/", "/sent/"]] * 2
     # Who cancelled it stands in the story, and the list does not say that it left.

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from compose import dispatch, failover, queries, scheduled, tries
+from compose import breakers, dispatch, failover, queries, scheduled, tries
 from compose.gateways.base import NotSent, OutcomeUnknown, Throttled, Unsupported
 from compose.models import Message, Route
 from credits.models import Account
@@ -295,3 +295,28 @@ def test_retries_spread(account: Account, gateway: ScriptedGateway) -> None:
     waits = [(due - NOON).total_seconds() for due in sent.messages.values_list("due_at", flat=True) if due]
     assert len(set(waits)) > 30
     assert 4 <= min(waits) < 4.6 < 5.4 < max(waits) <= 6
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_while_the_administrator_has_paused_the_gateway_no_moment_of_an_attempt_is_announced(
+    account: Account, browser: Client, gateway: ScriptedGateway, times: int
+) -> None:
+    message = factories.message(account)
+    now = tried(message, times)
+    message.refresh_from_db()
+    breakers.pause("default", by=None, reason="work on the line")
+    now = max(now, message.due_at or now)
+    dispatch.dispatch_due(clock=at(now))
+    message.refresh_from_db()
+    assert (message.reason, message.attempts) == ("gateway_paused", times)
+    # It is looked at again then, and no more than that.
+    assert message.due_at == now + breakers.WHILE_PAUSED
+    said = facts(browser, message)
+    assert "Next attempt When the gateway goes on" in said
+    assert on_the_clock(message.due_at, "H:i:s") not in said
+    if times:
+        (row,) = read(browser.get("/sent/")).one("tbody").all("tr")
+        assert "2 attempts made · next one when the gateway goes on" in row.text
+    # What the submission's own pause holds back waits for that.
+    scheduled.pause(message.submission, by=None, now=now)
+    assert "When the submission goes on" in facts(browser, message)

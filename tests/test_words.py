@@ -1,10 +1,16 @@
 """Words that follow the reader's language where a catalogue alone cannot decide them."""
 
+import re
+from datetime import datetime
+from pathlib import Path
+
 import pytest
 from django.template import Context, Template
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 
+from compose.forms import SentFilter
+from credits import days
 from smsmanager.templatetags.sms import city, whole
 
 
@@ -49,3 +55,49 @@ def test_a_number_in_a_sentence_has_its_digits_in_groups(language: str, words: l
         said = [template.render(Context({"number": number})) for number in (1, 10_000)]
     assert [one.replace("<b>", "").replace("</b>", "") for one in said] == words
     assert whole(10_000) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("language", "format_", "words"),
+    [
+        ("fr", "l j F Y", "mardi 1er décembre 2026"),
+        ("fr", "j N Y", "1er déc. 2026"),
+        ("fr", "l j F, H:i", "mardi 1er décembre, 12:05"),
+        ("fr", "DATE_FORMAT", "1er décembre 2026"),
+        ("fr", "j/m", "1/12"),
+        ("fr", "H:i", "12:05"),
+        ("en", "l j F Y", "Tuesday 1 December 2026"),
+    ],
+)
+def test_the_first_of_a_month_is_written_as_the_language_writes_it(language: str, format_: str, words: str) -> None:
+    first = datetime(2026, 12, 1, 12, 5, tzinfo=timezone.get_current_timezone())
+    template = Template("{% load sms %}{{ day|date:format }}|{{ later|date:format }}|{{ nothing|date:format }}")
+    with translation.override(language):
+        later = days.written(first.replace(day=21), format_)
+        values = {"day": first, "later": first.replace(day=21), "format": format_, "nothing": None}
+        assert template.render(Context(values)).split("|") == [words, later, ""]
+        assert days.written(first, format_) == words
+        assert "1er" not in later
+
+
+def test_every_page_that_names_a_day_names_it_so() -> None:
+    named = re.compile(r'\|date:"[^"]*\bj [FN]')
+    pages = [page for page in Path("templates").rglob("*.html") if named.search(page.read_text())]
+    assert len(pages) > 5
+    assert [str(page) for page in pages if not re.search(r"{% load [^%]*\bsms\b", page.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("fr", "Un point demande votre attention. Tout ce que vous avez saisi est conservé."),
+        ("en", "One thing needs your attention. All you typed is kept."),
+    ],
+)
+def test_the_heading_of_one_error_is_in_the_language_where_a_script_counts_too(language: str, words: str) -> None:
+    form = SentFilter({"state": "x"})
+    assert not form.is_valid()
+    with translation.override(language):
+        page = render_to_string("_errors.html", {"form": form})
+    assert f'data-one="{words}"' in page
+    assert page.count(words) == 2

@@ -1,8 +1,9 @@
 """How amounts, numbers and countries are written on the pages."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from babel.dates import format_timedelta, get_timezone_location
 from babel.numbers import format_currency
@@ -10,13 +11,14 @@ from babel.units import format_unit
 from django import template
 from django.conf import settings
 from django.forms import BaseForm
+from django.template import defaultfilters
 from django.utils.formats import number_format
 from django.utils.translation import get_language
 
 from compose import tries
 from compose.models import Message
 from compose.numbers import spaced
-from credits import regions
+from credits import days, regions
 from credits.amounts import agreeing, format_credits
 
 register = template.Library()
@@ -69,6 +71,14 @@ def credits_number(millis: int) -> int:
 def phone(number: str) -> str:
     """`{{ e164|phone }}`: "+33612345678" is "+33 6 12 34 56 78"; what is no international number stays as it is."""
     return spaced(number)
+
+
+@register.filter("date", expects_localtime=True, is_safe=False)
+def day_or_moment(value: Any, asked: str | None = None) -> str:
+    """`{{ moment|date:"j F" }}`, in the place of Django's own: in French the first of a month is "1er décembre"."""
+    if isinstance(value, date):
+        return defaultfilters.date(value, days.format_of(value, asked))
+    return defaultfilters.date(value, asked)
 
 
 @register.filter

@@ -56,6 +56,10 @@ const sendLabel = part("send-label").textContent;
 window.addEventListener("pageshow", () => {
   part("send").removeAttribute("aria-disabled");
   part("send-label").textContent = sendLabel;
+  // "Back" brings what was written into the fields after this script has looked at them.
+  showMoment();
+  show();
+  if (field("text").value !== seen) form.dispatchEvent(new Event("quote-wanted"));
 });
 
 // --- What changes ---------------------------------------------------------------------------------
@@ -81,5 +85,6 @@ restore();
 if (words.bound !== "true") save();
 showMoment();
 show();
+const seen = field("text").value;
 // The server's answer has the price already, and with JavaScript it comes by itself.
 part("check").hidden = true;

@@ -91,9 +91,13 @@ form.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   part("send").removeAttribute("aria-disabled");
   part("send-label").textContent = label;
+  // "Back" brings what was written into the field after this script has looked at it.
+  show();
+  if (text.value !== seen) form.dispatchEvent(new Event("quote-wanted"));
 });
 
 // What was sent a moment ago is no draft any more; frame.js clears it, and may run after this.
 if (!document.querySelector("[data-clear-draft]")) restore();
 show();
+const seen = text.value;
 part("check").hidden = true;

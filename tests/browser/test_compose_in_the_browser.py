@@ -94,6 +94,23 @@ def test_the_counter_follows_each_key_and_is_read_out_only_when_the_writing_rest
     assert page.evaluate("window.spoken") == 1
 
 
+def test_back_from_the_page_after_sending_counts_and_shows_what_the_browser_brings_back(
+    page: Page, running: Running
+) -> None:
+    sign_in(page, running)
+    fill_in(page, "06 12 77 01 41", "Bonjour de retour")
+    page.locator("[name=not_commercial]").check()
+    page.locator("button[value=send]").click()
+    page.wait_for_url("**/sent/submission/*/")
+    page.go_back()
+    page.wait_for_url(f"{running.url}/")
+    expect(page.locator("[name=text]")).to_have_value("Bonjour de retour")
+    expect(page.locator("[data-counter]")).to_be_visible()
+    expect(page.locator("[data-counter-sms]")).to_contain_text("1 SMS")
+    expect(page.locator("[data-preview]")).to_contain_text("Bonjour de retour")
+    expect(page.locator("[data-preview-empty]")).to_be_hidden()
+
+
 def test_a_message_longer_than_the_account_allows_is_said_while_it_is_written(page: Page, running: Running) -> None:
     sign_in(page, running)
     page.locator("[name=text]").fill("a" * (153 * 8))
@@ -268,6 +285,8 @@ def test_the_hour_that_comes_twice_is_explained_and_a_deferred_flash_is_kept(
     expect(page.locator("#facts")).to_contain_text("Flash")
     expect(page.locator("main")).to_contain_text("02:30")
     page.locator("#cancel-button").click()
+    page.locator("#asked button[name=decide]").click()
+    expect(page.locator("#cancel-button")).to_have_count(0)
 
 
 def clocks_go_back() -> date:

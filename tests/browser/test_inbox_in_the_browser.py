@@ -159,3 +159,17 @@ def test_the_inbox_has_no_violation_whatever_is_open_on_it(
     assert problems == []
     # The browser notes the status 422 of the answer as an error: that one is meant.
     assert all("422" in error for error in page_errors), page_errors
+
+
+def test_back_to_a_conversation_counts_the_answer_that_the_browser_brings_back(page: Page, running: Running) -> None:
+    sign_in(page, running)
+    answered(page, running, "06 12 78 00 51", "À quelle heure ?")
+    text = page.locator("#reply [name=text]")
+    text.fill("Entendu, à 17 h")
+    # After it was sent there is no draft any more.
+    page.evaluate("localStorage.clear()")
+    page.goto(f"{running.url}/sent/")
+    page.go_back()
+    expect(text).to_have_value("Entendu, à 17 h")
+    expect(page.locator("[data-counter]")).to_contain_text("1 SMS")
+    expect(page.locator("#quote .quote-price")).to_contain_text("1")

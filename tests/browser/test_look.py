@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from smsmanager.demo import PASSWORD
 from tests.browser.installation import sign_in, type_recipients
 from tests.fixtures.browsers import listen
 from tests.fixtures.instances import Running
@@ -126,3 +127,17 @@ def test_the_theme_and_the_language_that_were_chosen_stay(page: Page, running: R
     page.goto(f"{running.url}/sent/")
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert page.locator("h1").inner_text() == "Sent SMS"
+
+
+def test_the_administrations_list_of_gateways_shows_its_last_column_on_a_laptop(
+    browser: Browser, running: Running
+) -> None:
+    context = browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.goto(f"{running.url}/administration/compose/gatewaystate/")
+    page.locator("[name=username]").fill("admin")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[type=submit]").last.click()
+    page.wait_for_selector("#result_list")
+    assert page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.results'))") == 0
+    context.close()
