@@ -68,15 +68,15 @@ class Administration(AdminSite):
 
 
 def _readable(view: View) -> View:
-    """What no page of the administration posts or links to is a bad request: a NUL, which PostgreSQL has in no text,
-    and a ticked row without a key.
+    """What no page of the administration links to or ticks is a bad request: a NUL in an address, which PostgreSQL
+    has in no text, and a row without a key. What is typed into a form, the form refuses beside its field.
     """
 
     @wraps(view)
     def looked_at(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        typed = [value for data in (request.GET, request.POST) for values in data.lists() for value in values[1]]
+        asked = [value for _name, values in request.GET.lists() for value in values]
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if any("\0" in value for value in typed) or any(KEY.fullmatch(one) is None for one in ticked):
+        if any("\0" in value for value in asked) or any(KEY.fullmatch(one) is None for one in ticked):
             raise BadRequest("This is no address or form of the administration.")
         return view(request, *args, **kwargs)
 

@@ -189,7 +189,7 @@ class AnySequence(RuleBasedStateMachine):
     @rule(bits=st.integers(1, 63), verb=st.sampled_from(VERBS), times=st.integers(1, 2))
     def decide(self, bits: int, verb: Callable[..., doubts.Decided], times: int) -> None:
         for _time in range(times):
-            verb(self.chosen(bits), by=None, now=self.now, account=self.account)
+            verb(self.chosen(bits), by=None, now=self.now, seen=doubts.Seen(self.account))
 
     @rule(
         bits=st.integers(1, 63),
@@ -232,7 +232,7 @@ class AnySequence(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         # What is left over would have its turn in the next sequence.
-        doubts.give_up(self.chosen(63), by=None, now=self.now)
+        doubts.give_up(self.chosen(63), by=None, now=self.now, seen=doubts.Seen(self.account))
         dispatch.sweep(clock=at(self.now + timedelta(days=30)))
         dispatch.dispatch_due(clock=at(self.now + timedelta(days=30)))
         self.context.__exit__(None, None, None)

@@ -157,7 +157,8 @@ def test_a_reader_may_not_ask_and_nobody_gets_a_number_without_signing_in(accoun
     reader = browser_of(factories.member(account, Member.Role.READER).user)
     assert reader.post(address, typed).status_code == 403
     assert browser_of().post(address, typed).headers["Location"].startswith(reverse("login"))
-    assert browser_of(factories.owner(account)).get(address, typed).status_code == 405
+    answer = browser_of(factories.owner(account)).get(address, typed)
+    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("compose"))
     assert browser_of(factories.owner(account), csrf=True).post(address, typed).status_code == 403
 
 
