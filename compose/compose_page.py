@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from compose import moment_form, planning, preview, quotes, text_notes, trial
 from compose.forms import ComposeForm
-from compose.models import Submission
+from compose.models import Message, Submission
 from compose.replacement import replaced, twins_json
+from compose.scheduled import Replaced, held_by
 from compose.segments import normalise_newlines
 from credits.access import MemberRequest
 
@@ -20,9 +21,9 @@ LONGEST_NUMBER = 40
 
 
 class ComposeRequest(MemberRequest):
-    """A request for the compose page. `replaces` is the submission that is changed, None for a new message."""
+    """A request for the compose page. `replaces` is what is changed, None for a new message."""
 
-    replaces: Submission | None
+    replaces: Replaced | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +48,12 @@ def form_of(request: ComposeRequest, data: Any = None, *, initial: dict[str, Any
 
 
 def as_written(submission: Submission, *, now: datetime) -> dict[str, Any]:
-    """What the form begins with to change the submission: as it was written, to those whom it goes to."""
+    """What the form begins with to change the submission: as it was written, to those whose messages wait."""
     moment = submission.deferred_to
+    waiting = submission.messages.filter(state=Message.State.SCHEDULED).order_by("pk")
     return {
         "sender": str(submission.sender_id),
-        "recipients": "\n".join(submission.messages.order_by("pk").values_list("recipient", flat=True)),
+        "recipients": "\n".join(waiting.values_list("recipient", flat=True)),
         "text": submission.body,
         "not_commercial": not submission.commercial,
         "message_class": submission.message_class,
@@ -64,7 +66,7 @@ def quote_of(form: ComposeForm) -> quotes.Quote:
     return quotes.quote(
         form.plan,
         duplicates=form.cleaned_data["recipients"].duplicates,
-        given_back=form.replaces.price if form.replaces else 0,
+        given_back=held_by(form.replaces) if form.replaces else 0,
     )
 
 
@@ -96,7 +98,8 @@ def draft_name(request: ComposeRequest) -> str:
     """The name under which a browser keeps the draft: an answer must not take the place of another message."""
     name = f"draft:{request.user.pk}:{request.member.account.pk}"
     if request.replaces is not None:
-        return f"{name}:changes:{request.replaces.pk}"
+        # Nor a draft from before somebody was taken out of it.
+        return f"{name}:changes:{request.replaces.submission.pk}:{request.replaces.waiting}"
     to = answering(request)
     return f"{name}:{to}" if to else name
 
@@ -105,6 +108,7 @@ def page(request: ComposeRequest, form: ComposeForm, said: Said | None = None) -
     """The page with the form and what an answer says beside it."""
     said = said or Said()
     account = request.member.account
+    changes = form.replaces.submission if form.replaces else None
     clause_senders = [sender.pk for sender in form.senders if planning.stop_clause_for(sender, commercial=True)]
     sender = next((one for one in form.senders if str(one.pk) == form["sender"].value()), None)
     commercial = not form["not_commercial"].value()
@@ -127,9 +131,10 @@ def page(request: ComposeRequest, form: ComposeForm, said: Said | None = None) -
         "zone": account.time_zone,
         "to": answering(request),
         "draft": draft_name(request),
-        "replaces": form.replaces,
-        "lost_sender": form.replaces is not None and not form.is_bound and not form.offers(form.replaces.sender_id),
-        "address": reverse("edit_submission", args=[form.replaces.pk]) if form.replaces else reverse("compose"),
+        "replaces": changes,
+        "replaces_waiting": form.replaces.waiting if form.replaces else 0,
+        "lost_sender": changes is not None and not form.is_bound and not form.offers(changes.sender_id),
+        "address": reverse("edit_submission", args=[changes.pk]) if changes else reverse("compose"),
     }
     return render(request, "compose/compose.html", context, status=said.status)
 

@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from compose import choices, text_notes, trial
-from compose.models import Message, MessageClass, Submission
+from compose.models import Message, MessageClass
 from compose.moment_form import LATER, MomentForm
 from compose.planning import Draft, Plan, Refused, plan, says_nothing, stop_clause_for
 from compose.recipients import Recipients, TooManyRecipients, parse_recipients
+from compose.scheduled import Replaced
 from compose.segments import normalise_newlines
 from compose.windows import window_sentence
 from credits.models import Member
@@ -94,7 +95,7 @@ class ComposeForm(MomentForm):
         *args: Any,
         member: Member,
         now: datetime,
-        replaces: Submission | None = None,
+        replaces: Replaced | None = None,
         senders: list[Sender] | None = None,
         **kwargs: Any,
     ) -> None:

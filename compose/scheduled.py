@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, Count, DateTimeField, F, Max, Min, Q, QuerySet, Value, When
+from django.db.models import Case, Count, DateTimeField, F, Max, Min, Q, QuerySet, Sum, Value, When
 from django.db.models.base import ModelState
 from django.db.models.functions import Greatest
 
@@ -40,7 +40,7 @@ STAYED = (State.SCHEDULED, State.CANCELLED, State.FAILED)
 
 
 class CannotReplace(Exception):
-    """Messages of `submission` have left or ended, or it was replaced already: nothing was changed."""
+    """Messages of `submission` have left, more were cancelled, or it was replaced: nothing was changed."""
 
     def __init__(self, submission: Submission) -> None:
         super().__init__(f"submission {submission.pk} cannot be replaced any more")
@@ -160,19 +160,43 @@ def waits(messages: QuerySet[Message]) -> Waits:
     )
 
 
-def may_replace(submission: Submission) -> bool:
-    """Whether another submission could take its place now: all its messages wait."""
-    return submission.replaced_by_id is None and waits(submission.messages.all()).total == submission.recipients
+class Replaced(NamedTuple):
+    """A `submission` whose place another one is to take, of which so many messages wait: the others were cancelled."""
+
+    submission: Submission
+    waiting: int
 
 
-def withdraw(submission: Submission, *, by: Any, now: datetime) -> None:
-    """Cancel all messages of the submission for another one that takes its place in the transaction that runs.
+def replaceable(submission: Submission) -> Replaced | None:
+    """The submission as another could take its place now; None when it was replaced, or some have left or failed."""
+    if submission.replaced_by_id is not None:
+        return None
+    counted = dict(submission.messages.order_by().values_list("state").annotate(Count("pk")))
+    still = counted.get(State.SCHEDULED, 0)
+    if not still or still + counted.get(State.CANCELLED, 0) < submission.recipients:
+        return None
+    return Replaced(submission, still)
 
-    Raises CannotReplace unless each of them still waits.
+
+def held_by(replaced: Replaced) -> int:
+    """What the messages that wait hold, in millis."""
+    if replaced.waiting == replaced.submission.recipients:
+        return replaced.submission.price
+    rows = replaced.submission.messages.filter(state=State.SCHEDULED)
+    price: int | None = rows.aggregate(Sum("price"))["price__sum"]
+    return price or 0
+
+
+def withdraw(replaced: Replaced, *, by: Any, now: datetime) -> None:
+    """Cancel the messages of the submission that wait, for another one that takes its place in this transaction.
+
+    Raises CannotReplace unless as many still wait as when the person began to change it: whoever was taken out of it
+    meanwhile would be written to by the other one.
     """
-    found = locked(submission)
-    rows = waiting(submission.messages.all())
-    if found.replaced_by_id is not None or len(rows) < found.recipients:
+    found = locked(replaced.submission)
+    rows = waiting(found.messages.all())
+    others = found.messages.exclude(state__in=(State.SCHEDULED, State.CANCELLED))
+    if found.replaced_by_id is not None or not rows or len(rows) != replaced.waiting or others.exists():
         raise CannotReplace(found)
     end_holds([Ending(row, State.CANCELLED, "replaced", by=by) for row in rows], key=f"replace:{uuid.uuid4()}", now=now)
 

@@ -84,17 +84,25 @@ def edit(request: ComposeRequest, pk: int) -> HttpResponse:
 @member_page(may_send)
 def _edit(request: ComposeRequest, pk: int) -> HttpResponse:
     rows = Submission.objects.select_related("sender", "paused_by")
-    request.replaces = found = get_object_or_404(rows, pk=pk, account=request.member.account)
+    found = get_object_or_404(rows, pk=pk, account=request.member.account)
     if request.method == "POST":
+        request.replaces = _as_opened(request, found)
         return _act(request)
-    if found.recipients > MAX_RECIPIENTS:
-        messages.warning(request, _("This message has more recipients than one form takes. It was not changed."))
-    elif not scheduled.may_replace(found):
+    request.replaces = scheduled.replaceable(found)
+    if request.replaces is None:
         sentence = _("This message has begun to leave or was cancelled, so it cannot be changed any more.")
         messages.warning(request, sentence)
+    elif request.replaces.waiting > MAX_RECIPIENTS:
+        messages.warning(request, _("This message has more recipients than one form takes. It was not changed."))
     else:
         return _begin(request, as_written(found, now=timezone.now()))
     return redirect("submission", pk=pk)
+
+
+def _as_opened(request: ComposeRequest, submission: Submission) -> scheduled.Replaced:
+    """The submission as it was when the person began to change it."""
+    waiting = request.POST.get("replaces_waiting", "")
+    return scheduled.Replaced(submission, int(waiting) if DIGITS.fullmatch(waiting) else submission.recipients)
 
 
 @member_page(may_send)
@@ -237,11 +245,12 @@ def quote(request: ComposeRequest) -> HttpResponse:
     """What sending the form would do, as a fragment; complaints only about what is filled in already."""
     changed = request.POST.get("replaces", "")
     mine = Submission.objects.filter(account=request.member.account)
-    request.replaces = mine.filter(pk=changed).first() if DIGITS.fullmatch(changed) else None
+    found = mine.filter(pk=changed).first() if DIGITS.fullmatch(changed) else None
+    request.replaces = _as_opened(request, found) if found else None
     form = form_of(request, request.POST)
     problems: list[Any] = []
-    found = quote_of(form) if form.is_valid() else None
-    if found is None:
+    priced = quote_of(form) if form.is_valid() else None
+    if priced is None:
         problems = [
             error
             for name, errors in form.errors.items()
@@ -249,7 +258,7 @@ def quote(request: ComposeRequest) -> HttpResponse:
             for error in errors
         ]
     context = {
-        "quote": found,
+        "quote": priced,
         "problems": problems,
         "form": form,
         "member": request.member,

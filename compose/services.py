@@ -38,20 +38,20 @@ class AlreadySent(Exception):
 
 
 def submit(
-    draft: Draft, *, now: datetime, planned: Plan | None = None, replaces: Submission | None = None
+    draft: Draft, *, now: datetime, planned: Plan | None = None, replaces: scheduled.Replaced | None = None
 ) -> tuple[Submission, bool]:
     """Queue a message for each recipient and hold their price, all or nothing.
 
     `planned` is what `plan` said of this very draft a moment ago, when the caller has it: it is not worked out
     again, but what others may have changed since is looked at again in the transaction.
-    `replaces` is a submission of the account none of whose messages has left: they are cancelled in the same
-    transaction, and what they held pays for the new ones.
+    `replaces` is a submission of the account none of whose messages has left: those that wait are cancelled in the
+    same transaction, and what they held pays for the new ones.
     Returns the submission and whether it is new: the same draft with the same request key is sent once.
     Raises Refused, NotEnoughCredit, CannotReplace, or AlreadySent when the key was used for another draft.
     """
     if planned is not None and planned.draft is not draft:
         raise ValueError("this plan is of another draft")
-    if replaces is not None and replaces.account_id != draft.account.pk:
+    if replaces is not None and replaces.submission.account_id != draft.account.pk:
         raise ValueError("a submission replaces one of its own account")
     fingerprint = _fingerprint(draft)
     # A second click ends here: at the INSERT it would be an error in the database's log, with the text of the SMS.
@@ -66,7 +66,7 @@ def submit(
                 scheduled.withdraw(replaces, by=draft.user, now=now)
             submission = _store(again, fingerprint)
             if replaces is not None:
-                Submission.objects.filter(pk=replaces.pk).update(replaced_by=submission)
+                Submission.objects.filter(pk=replaces.submission.pk).update(replaced_by=submission)
     except (IntegrityError, Refused, ledger.NotEnoughCredit, scheduled.CannotReplace):
         # Two clicks at once: the unique key refuses this one, or the lock of what is replaced, or what the other one
         # left, such as too few credits.

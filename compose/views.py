@@ -50,6 +50,7 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
     if done.in_state(Message.State.UNDELIVERED):
         ledger += queries.refunds(found)
     given_back = sum(one.amount for one in ledger if one.verb in GIVEN_BACK)
+    cancellable = done.waiting
     context = {
         "submission": found,
         "counts": counts,
@@ -58,7 +59,10 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
         "doubtful": sum(one.total for one in counts if one.state == Message.State.UNCONFIRMED),
         "doubt_until": unconfirmed.until([done.doubt_until], now=now),
         "under_way": sum(one.total for one in counts if one.state in Message.HELD),
-        "cancellable": sum(one.total for one in counts if one.state == Message.State.SCHEDULED),
+        "cancellable": cancellable,
+        # As `scheduled.replaceable` says, of what is counted already.
+        "changeable": 0 < cancellable == found.recipients - done.in_state(Message.State.CANCELLED)
+        and found.replaced_by_id is None,
         "just_sent": just_sent,
         "departures": departures,
         "hours": _hours(found) if just_sent and departures.postponed else "",

@@ -15,7 +15,7 @@ from django.urls import reverse
 from compose import claims, dispatch, scheduled, sending_views, services
 from compose.models import Message, Submission
 from compose.planning import Refused
-from compose.scheduled import CannotReplace
+from compose.scheduled import CannotReplace, Replaced
 from credits.ledger import NotEnoughCredit
 from credits.models import Account
 from senders import services as sender_services
@@ -44,9 +44,9 @@ def browser(account: Account) -> Client:
     return browser_of(factories.owner(account))
 
 
-def replace(old: Submission, **typed: Any) -> tuple[Submission, bool]:
+def replace(old: Submission, waiting: int | None = None, **typed: Any) -> tuple[Submission, bool]:
     draft = factories.draft(old.account, **({"deferred_to": LATER} | typed))
-    return services.submit(draft, now=NOON, replaces=old)
+    return services.submit(draft, now=NOON, replaces=Replaced(old, old.recipients if waiting is None else waiting))
 
 
 def states(of: Submission) -> set[tuple[str, str]]:
@@ -94,6 +94,35 @@ def test_where_one_message_waits_no_more_nothing_changes(account: Account, how: 
     assert_ledger_adds_up()
 
 
+def test_what_was_cancelled_before_does_not_keep_the_others_from_being_changed(account: Account) -> None:
+    old = factories.submission(account, to=3, deferred_to=LATER)
+    out = _first(old)
+    services.cancel(account, [out.pk], by=None, now=NOON)
+    assert scheduled.replaceable(old) == Replaced(old, 2)
+    # Two of ten credits were held, and one was given back.
+    assert scheduled.held_by(Replaced(old, 2)) == 2_000
+    new, _is_new = replace(old, waiting=2, to=2, body="Bonsoir")
+    assert states(old) == {(State.CANCELLED, "cancelled"), (State.CANCELLED, "replaced")}
+    assert states(new) == {(State.SCHEDULED, "")}
+    assert balances(account) == {"available": 8_000, "held": 2_000, "spent": 0}
+    # Replaced once, it is not replaced by a second one.
+    with pytest.raises(CannotReplace):
+        replace(old, waiting=0)
+    assert_ledger_adds_up()
+
+
+def test_who_was_taken_out_while_the_others_were_changed_is_not_written_to(account: Account) -> None:
+    old = factories.submission(account, to=3, deferred_to=LATER)
+    services.cancel(account, [_first(old).pk], by=None, now=NOON)
+    for opened in (1, 3, 4):
+        with pytest.raises(CannotReplace):
+            replace(old, waiting=opened, body="Bonsoir")
+    services.cancel_submission(old, by=None, now=NOON)
+    with pytest.raises(CannotReplace):
+        replace(old, waiting=0, body="Bonsoir")
+    assert Submission.objects.count() == 1
+
+
 def test_without_the_credits_for_the_new_one_the_old_one_stays(account: Account) -> None:
     old = factories.submission(account, to=6, deferred_to=LATER)
     with pytest.raises(NotEnoughCredit) as short:
@@ -123,7 +152,7 @@ def test_the_same_click_twice_replaces_once(account: Account) -> None:
 def test_a_submission_of_another_account_is_replaced_by_nobody(account: Account) -> None:
     theirs = factories.submission(factories.account(), deferred_to=LATER)
     with pytest.raises(ValueError, match="its own account"):
-        services.submit(factories.draft(account), now=NOON, replaces=theirs)
+        services.submit(factories.draft(account), now=NOON, replaces=Replaced(theirs, 1))
 
 
 def test_replacing_takes_as_many_queries_for_many_as_for_few(account: Account) -> None:
@@ -133,7 +162,7 @@ def test_replacing_takes_as_many_queries_for_many_as_for_few(account: Account) -
         old = factories.submission(account, to=count, deferred_to=LATER)
         draft = factories.draft(account, to=count, deferred_to=LATER, body="b")
         with CaptureQueriesContext(connection) as queries:
-            services.submit(draft, now=NOON, replaces=old)
+            services.submit(draft, now=NOON, replaces=Replaced(old, old.recipients))
         counted.append(len(queries))
     assert counted[0] == counted[1]
 
@@ -196,7 +225,7 @@ def test_who_comes_too_late_keeps_the_text_and_may_make_a_new_message_of_it(acco
     answer = browser.post(address, typed)
     page = read(answer)
     assert answer.status_code == 409
-    assert "cannot be changed any more" in sentence(page)
+    assert "so it was not replaced" in sentence(page)
     assert page.form(address).typed()["text"] == "Bonsoir"
     assert page.all("a", href=reverse("submission", args=[old.pk]))
     assert Submission.objects.count() == 1
@@ -206,7 +235,34 @@ def test_who_comes_too_late_keeps_the_text_and_may_make_a_new_message_of_it(acco
     browser.post(reverse("compose"), fresh.form(reverse("compose")).typed(action="send"))
     assert Submission.objects.get(body="Bonsoir").recipients == 2
     assert Submission.objects.get(pk=old.pk).replaced_by is None
+    services.cancel_submission(old, by=None, now=NOON)
     assert "cannot be changed any more" in sentence(read(browser.get(address, follow=True)))
+
+
+def test_the_page_opens_without_whom_was_taken_out_and_asks_again_when_another_one_is(
+    account: Account, browser: Client
+) -> None:
+    old = factories.submission(account, to=3, deferred_to=LATER)
+    out, also, stays = old.messages.order_by("pk")
+    services.cancel(account, [out.pk], by=None, now=NOON)
+    assert read(browser.get(reverse("submission", args=[old.pk]))).all(id="edit-button")
+    address = reverse("edit_submission", args=[old.pk])
+    page = read(browser.get(address))
+    typed = page.form(address).typed(action="send", text="Bonsoir")
+    assert typed["recipients"] == f"{also.recipient}\n{stays.recipient}"
+    assert "takes the place of the message to 2 recipients" in sentence(page)
+    before = typed["draft"]
+    services.cancel(account, [also.pk], by=None, now=NOON)
+    assert browser.post(address, typed).status_code == 409
+    fresh = read(browser.get(address))
+    # A draft that the browser kept from before would bring back whom was taken out.
+    assert fresh.form(address).typed()["draft"] != before
+    answer = browser.post(address, fresh.form(address).typed(action="send", text="Bonsoir"))
+    new = Submission.objects.get(body="Bonsoir")
+    assert answer.headers["Location"] == reverse("submission", args=[new.pk])
+    assert [one.recipient for one in new.messages.all()] == [stays.recipient]
+    assert not read(browser.get(reverse("submission", args=[old.pk]))).all(id="edit-button")
+    assert_ledger_adds_up()
 
 
 def test_two_clicks_on_replace_lead_to_the_same_message(account: Account, browser: Client) -> None:

@@ -145,7 +145,9 @@ def test_a_paused_submission_is_cancelled_moved_and_replaced(account: Account) -
     assert services.cancel_submission(cancelled, by=None, now=NOON) == 2
     scheduled.move(moved, to=NOON + HOUR, by=None, now=NOON)
     assert {row[:2] for row in moments(moved)} == {(NOON + HOUR, None)}
-    new, _is_new = services.submit(factories.draft(account, body="d"), now=NOON, replaces=old)
+    new, _is_new = services.submit(
+        factories.draft(account, body="d"), now=NOON, replaces=scheduled.Replaced(old, old.recipients)
+    )
     with scripted_gateway() as gateway:
         dispatch.dispatch_due(clock=at(NOON + 2 * HOUR))
         assert [one.text for one in gateway.sent] == ["d"]

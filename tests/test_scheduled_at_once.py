@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from compose import claims, dispatch, scheduled, services
 from compose.models import Message, Submission
-from compose.scheduled import CannotReplace
+from compose.scheduled import CannotReplace, Replaced
 from credits.models import Account
 from tests import factories
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
@@ -112,7 +112,7 @@ def test_a_submission_is_replaced_as_a_whole_or_not_at_all() -> None:
 
     def change(old: Submission) -> Submission:
         draft = factories.draft(account, to=3, body="Bonsoir", deferred_to=TOMORROW, person=owner)
-        return services.submit(draft, now=NOON, replaces=old)[0]
+        return services.submit(draft, now=NOON, replaces=Replaced(old, old.recipients))[0]
 
     with scripted_gateway(batch_size=5) as gateway:
         for old, one, new, two in rounds(account, gateway, change):
@@ -134,7 +134,10 @@ def test_two_people_who_change_the_same_message_do_not_both_replace_it() -> None
     old = factories.submission(account, to=10, deferred_to=TOMORROW)
     drafts = [factories.draft(account, to=10, body=body, deferred_to=TOMORROW) for body in ("a", "b")]
     results = succeeded(
-        at_once([partial(services.submit, draft, now=NOON, replaces=old) for draft in drafts]), CannotReplace
+        at_once(
+            [partial(services.submit, draft, now=NOON, replaces=Replaced(old, old.recipients)) for draft in drafts]
+        ),
+        CannotReplace,
     )
     assert sorted(isinstance(result, CannotReplace) for result in results) == [False, True]
     assert balances(account) == {"available": 0, "held": 10_000, "spent": 0}
@@ -145,7 +148,10 @@ def test_a_double_click_on_replace_at_the_same_moment_replaces_once() -> None:
     account = factories.account(millis=10_000)
     old = factories.submission(account, to=10, deferred_to=TOMORROW)
     draft = factories.draft(account, to=10, body="a", deferred_to=TOMORROW)
-    clicks = [partial(services.submit, replace(draft), now=NOON, replaces=old) for _click in range(4)]
+    clicks = [
+        partial(services.submit, replace(draft), now=NOON, replaces=Replaced(old, old.recipients))
+        for _click in range(4)
+    ]
     results = succeeded(at_once(clicks))
     assert len({submission.pk for submission, _new in results}) == 1
     assert sum(new for _submission, new in results) == 1
@@ -168,7 +174,7 @@ def test_all_verbs_at_once_neither_deadlock_nor_lose_a_message() -> None:
                         partial(scheduled.pause, submission, by=person, now=NOON),
                         partial(scheduled.resume, submission, now=NOON),
                         partial(services.cancel, account, pks, by=person, now=NOON),
-                        partial(services.submit, draft, now=NOON, replaces=submission),
+                        partial(services.submit, draft, now=NOON, replaces=Replaced(submission, submission.recipients)),
                         partial(dispatch.sweep, clock=at(NOON)),
                     ]
                 ),

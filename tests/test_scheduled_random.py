@@ -12,7 +12,7 @@ from compose import dispatch, scheduled, services
 from compose.gateways.base import NotSent
 from compose.models import Message, Submission
 from compose.planning import Refused
-from compose.scheduled import CannotReplace
+from compose.scheduled import CannotReplace, Replaced
 from credits.ledger import NotEnoughCredit
 from tests import factories
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
@@ -53,7 +53,7 @@ class AnySequence(RuleBasedStateMachine):
     def begin(self, count: int, hours: int | None) -> None:
         self.write(count, None if hours is not None and hours <= 0 else hours, None)
 
-    def write(self, count: int, hours: int | None, replaces: Submission | None) -> None:
+    def write(self, count: int, hours: int | None, replaces: Replaced | None) -> None:
         self.written += 1
         draft = factories.draft(
             self.account, to=count, body=f"a{self.written}", deferred_to=self.moment(hours), person=self.person
@@ -69,13 +69,17 @@ class AnySequence(RuleBasedStateMachine):
         if self.written < 3:
             self.write(count, hours, None)
 
-    @rule(which=WHICH, count=RECIPIENTS, hours=HOURS)
-    def edit(self, which: int, count: int, hours: int | None) -> None:
+    @rule(which=WHICH, count=RECIPIENTS, hours=HOURS, more=st.sampled_from((0, 0, 0, 1)))
+    def edit(self, which: int, count: int, hours: int | None, more: int) -> None:
+        """Begun when so many `more` waited than now."""
         old = self.one(which)
-        whole = set(old.messages.values_list("state", flat=True)) == {State.SCHEDULED}
-        self.write(count, hours, old)
+        states = list(old.messages.values_list("state", flat=True))
+        waiting = states.count(State.SCHEDULED)
+        whole = waiting > 0 and set(states) <= {State.SCHEDULED, State.CANCELLED}
+        assert scheduled.replaceable(old) == (Replaced(old, waiting) if whole and old.replaced_by is None else None)
+        self.write(count, hours, Replaced(old, waiting + more))
         old.refresh_from_db()
-        assert whole or old.replaced_by is None or old.replaced_by.body != f"a{self.written}"
+        assert (whole and not more) or old.replaced_by is None or old.replaced_by.body != f"a{self.written}"
 
     @rule(which=WHICH, hours=HOURS)
     def move(self, which: int, hours: int | None) -> None:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from compose import claims, dispatch, services
 from compose.gateways.base import Accepted, InvalidRecipient, Outcome, Outgoing
 from compose.models import Message, Submission
+from compose.scheduled import Replaced
 from credits.models import Account
 from tests import factories
 from tests.events import about, arrive
@@ -348,7 +349,9 @@ def test_the_ledger_of_a_submission_costs_as_many_queries_with_many_lines_as_wit
 
 def test_what_took_the_place_of_another_submission_has_its_own_lines_only(account: Account, browser: Client) -> None:
     old = factories.submission(account, to=3, deferred_to=LATER)
-    new, _made = services.submit(factories.draft(account, to=2), now=factories.NOON, replaces=old)
+    new, _made = services.submit(
+        factories.draft(account, to=2), now=factories.NOON, replaces=Replaced(old, old.recipients)
+    )
     pages = [read(browser.get(reverse("submission", kwargs={"pk": one.pk}))) for one in (old, new)]
     assert [ledger_lines(page) for page in pages] == [
         [["Held for sending Available →to held", "3"], ["Given back Held →to available", "3"]],
