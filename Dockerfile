@@ -1,4 +1,4 @@
-# One image for web, worker, beat and migrate; docker-compose.yml says which one it is.
+# One image for web, worker, listener, beat and migrate; docker-compose.yml says which one it is.
 
 FROM python:3.13-slim AS packages
 

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +18,7 @@ from django.utils.translation import ngettext
 
 from compose import backlog, breakers, routing
 from compose.models import GatewayState, Message, Route, VendorCode
-from credits import regions
+from credits import days, regions
 from credits.admin_regions import RegionChoices
 from credits.readonly import ReadOnlyAdmin, in_lines
 
@@ -170,7 +169,7 @@ def _moment(sentence: Any, at: datetime | None) -> str:
     """The sentence with the moment in it, on one line however narrow the page is; "" without one."""
     if at is None:
         return ""
-    moment = date_format(timezone.localtime(at), "DATETIME_FORMAT")
+    moment = days.written(timezone.localtime(at), "DATETIME_FORMAT")
     return (str(sentence) % {"moment": moment}).replace(" ", NO_BREAK_SPACE)
 
 

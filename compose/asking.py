@@ -5,6 +5,9 @@ whose own button posts the same with `decide`. What is cancelled cannot be calle
 where it is one message. Otherwise one is changed without a question: the button that does it says what it means, and
 nothing else comes with it.
 
+It has an address of its own, which the first press leads to: opened without a form that was posted it can be loaded
+again and gone back to, although no cache keeps it (`lead_to`).
+
 The answer holds for what was asked about. Of messages in doubt the page posts which they are, and no others are
 decided; of messages that wait how many, and where they are more by then nothing is changed and the page asks again.
 """
@@ -12,9 +15,11 @@ decided; of messages that wait how many, and where they are more by then nothing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
+from django.contrib import messages as notices
 from django.db.models import Count, QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.formats import number_format
 from django.utils.functional import Promise
@@ -22,6 +27,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy, npgettext_lazy
 
 from compose.models import Message, Submission
+from compose.paused_gateways import NONE_HELD, Held
 
 # The field with which the page's own button says that it was read, and that with the number which it named.
 DECIDE, SHOWN = "decide", "shown"
@@ -85,9 +91,13 @@ WORDS: dict[str, Words] = {
         ends=True,
     ),
     SEND_NOW: Words(
-        _("They leave at once, or as soon as their hours permit. What has left cannot be called back."),
+        ngettext_lazy(
+            "It leaves at once, or as soon as its hours permit. What has left cannot be called back.",
+            "They leave at once, or as soon as their hours permit. What has left cannot be called back.",
+            "count",
+        ),
         _("Credits that stay held, and are paid once"),
-        _("Send these messages now"),
+        ngettext_lazy("Send this message now", "Send these messages now", "count"),
     ),
 }
 # What becomes of them while a sending is paused.
@@ -99,8 +109,22 @@ WHILE_PAUSED: dict[str, Any] = {
         "permit. Some may have left the first time: their recipients get them twice.",
         "count",
     ),
-    SEND_NOW: _("The sending is paused: they leave when it is resumed, or as soon as their hours permit then."),
+    SEND_NOW: ngettext_lazy(
+        "The sending is paused: it leaves when that is resumed, or as soon as its hours permit then.",
+        "The sending is paused: they leave when it is resumed, or as soon as their hours permit then.",
+        "count",
+    ),
 }
+# What becomes of those that are sent now while a gateway is paused: one that carries all of them, or some.
+ALL_HELD = ngettext_lazy(
+    "The gateway is paused: it leaves when the gateway goes on, or as soon as its hours permit then.",
+    "The gateway is paused: they leave when the gateway goes on, or as soon as their hours permit then.",
+    "count",
+)
+SOME_HELD = _(
+    "Those that go by a paused gateway leave when the gateway goes on; the others at once, or as soon as their hours "
+    "permit."
+)
 # Why it is asked again.
 MORE_WAIT = _("More messages wait now than you were asked about. Nothing was changed: please decide again.")
 
@@ -121,9 +145,9 @@ def concerned(messages: QuerySet[Message]) -> Concerned:
 class Question:
     """Whether to do `choice` with the messages that are `concerned`; `others` says in a sentence what stays as it is.
 
-    Of one message `recipient` may be its number. `why` says in a sentence why it is asked again, and `paused` whether
-    the sending of any of them is. Its button posts to the address of the page how many it named, and `again` besides;
-    who does not want it goes back to the page `back`, whose name is `page`.
+    Of one message `recipient` may be its number. `paused` says whether the sending of any of them is, and `held` which
+    of those that are sent now wait for a paused gateway. Its button posts to the address of the page how many it named,
+    and `again` besides; who does not want it goes back to the page `back`, whose name is `page`.
     """
 
     choice: str
@@ -132,8 +156,8 @@ class Question:
     back: str
     page: str
     again: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
-    why: str | Promise = ""
     paused: bool = False
+    held: Held = NONE_HELD
     recipient: str = ""
 
     @property
@@ -155,8 +179,11 @@ class Question:
     @property
     def means(self) -> str:
         """What becomes of the messages."""
-        said = WHILE_PAUSED.get(self.choice, self.words.means) if self.paused else self.words.means
-        return self._of_so_many(said)
+        if self.paused and self.choice in WHILE_PAUSED:
+            return self._of_so_many(WHILE_PAUSED[self.choice])
+        if self.held.waiting:
+            return self._of_so_many(ALL_HELD) if self.held.all else str(SOME_HELD)
+        return self._of_so_many(self.words.means)
 
     @property
     def button(self) -> str:
@@ -184,6 +211,24 @@ def named(submission: Submission) -> str:
 def page(request: HttpRequest, question: Question, *, section: str = "sent") -> HttpResponse:
     """The page that asks; nothing is changed."""
     return render(request, "compose/asked.html", {"question": question, "section": section})
+
+
+class SeeOther(HttpResponseRedirect):
+    """What was posted leads to a page that is opened by its address (RFC 9110, section 15.4.4)."""
+
+    status_code = 303
+
+
+def lead_to(request: HttpRequest, kept: Mapping[str, Any] | None = None, why: str | Promise = "") -> HttpResponse:
+    """Lead from a button to the page that asks, at the same address with `kept` as its query.
+
+    A browser does not go back to the answer to a form that no cache keeps. `why` says on the page why it is asked
+    again.
+    """
+    if why:
+        notices.warning(request, str(why))
+    query = urlencode(kept or {}, doseq=True)
+    return SeeOther(f"{request.path}?{query}" if query else request.path)
 
 
 def answered(request: HttpRequest) -> bool:

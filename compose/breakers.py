@@ -2,14 +2,14 @@
 
     closed ──────> open         chunks in a row of which it took nothing (SMS_BREAKER_FAILURES), or one that says
                                 that our credit there is used up or that our settings are wrong
-    open ────────> half open    when its rest is over, one worker hands it one message, of those tried least
+    open ────────> half open    when its rest is over, one worker hands it one message
     half open ───> closed       it answered
               └──> open         it did not: the rest is twice as long
 
 A person may pause a gateway besides, for a reason. While one rests or is paused, no message of it is claimed, so none
 loses an attempt. A chunk that ends in doubt counts as not taken: nothing is sent again, but no more messages get into
 doubt either. A refusal and a throttling answer come from a gateway that works. What it does not take may be one message
-and not the gateway: so the next try is with another one.
+and not the gateway: so what was tried before queues behind the others that wait for it (`BEHIND`).
 """
 
 import logging
@@ -19,7 +19,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, DateTimeField, DurationField, ExpressionWrapper, F, IntegerField, Q, Value, When
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +30,7 @@ from compose.gateways.base import (
     Accepted,
     BadConfiguration,
     GatewayError,
+    NotSent,
     Outcome,
     OutOfFunds,
     Rejected,
@@ -36,7 +38,7 @@ from compose.gateways.base import (
     Unsupported,
 )
 from compose.models import GatewayState, Message
-from compose.reasons import known
+from compose.reasons import GATEWAY_PAUSED, known
 from credits import letters
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,9 @@ FIRST_REST, LONGEST_REST = 30, 600
 # How many messages a gateway gets that is being tried.
 PROBE = 1
 # While another worker tries the gateway, and while nobody can say when it goes on.
-DURING_PROBE, WHILE_PAUSED = timedelta(seconds=5), timedelta(minutes=5)
+DURING_PROBE, WHILE_GATEWAY_PAUSED = timedelta(seconds=5), timedelta(minutes=5)
+# So much later for each attempt that it had is a message due which waits for its gateway.
+BEHIND = timedelta(milliseconds=1)
 # "Worked last" is noted no more often, so that workers do not wait for one another at the row.
 NOTED_EVERY = timedelta(minutes=1)
 _CLOSED: dict[str, Any] = {"state": State.CLOSED, "failures": 0, "opened_at": None, "try_at": None, "wait": 0}
@@ -67,6 +71,8 @@ BODIES: dict[str, Promise] = {
         "tries it at once."
     ),
 }
+# Why a message waits for a gateway that rests.
+RESTING = (NotSent.reason, *BODIES)
 
 
 class Breakers:
@@ -94,19 +100,18 @@ class Breakers:
         self._room[name] = max(0, room - 1)
         return room > 0
 
-    def on_trial(self, name: str) -> bool:
-        """Whether the gateway gets a message only to see whether it takes one again."""
-        state = self._states.get(name)
-        return state is not None and state.state != State.CLOSED
+    def tries(self, name: str) -> bool:
+        """Whether what this claim hands to the gateway is its probe."""
+        return name in self._probed
 
     def rests(self, name: str) -> tuple[datetime, str]:
         """Until when a message waits for a gateway that takes none now, and the reason (compose/reasons.py)."""
         state = self._states.get(name)
         if routing.usable(name) is None:
-            return self.now + WHILE_PAUSED, BadConfiguration.reason
+            return self.now + WHILE_GATEWAY_PAUSED, BadConfiguration.reason
         if state is not None and state.paused_at is not None:
-            return self.now + WHILE_PAUSED, "gateway_paused"
-        reason = state.error if state is not None and state.error in BODIES else "gateway_unreachable"
+            return self.now + WHILE_GATEWAY_PAUSED, GATEWAY_PAUSED
+        reason = state.error if state is not None and state.error in BODIES else NotSent.reason
         if state is None or state.state != State.OPEN or state.try_at is None or state.try_at <= self.now:
             return self.now + DURING_PROBE, reason
         return state.try_at, reason
@@ -151,10 +156,11 @@ class Breakers:
         )
 
 
-def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> bool:
-    """What became of a chunk, and whether the gateway rests now.
+def report(name: str, outcomes: Sequence[Outcome], *, now: datetime, probe: bool = False) -> bool:
+    """What became of a chunk (the gateway's `probe`, or another one), and whether the gateway rests now.
 
-    In the transaction that settles it, and there after the ledger's locks.
+    In the transaction that settles it, and there after the ledger's locks. A letter to the administrators is a row of
+    that transaction, and is sent later.
     """
     serious = next((one for one in outcomes if isinstance(one, OutOfFunds | BadConfiguration)), None)
     if any(isinstance(one, Accepted | Throttled | Rejected) and not isinstance(one, Unsupported) for one in outcomes):
@@ -167,19 +173,17 @@ def report(name: str, outcomes: Sequence[Outcome], *, now: datetime) -> bool:
     errors = [one for one in outcomes if isinstance(one, GatewayError) and not isinstance(one, Unsupported)]
     if errors:
         return _note(name, serious or errors[-1], now, works=False)
-    untried(name, now=now)
+    if probe:
+        untried(name, now=now)
     return False
 
 
 def untried(name: str, *, now: datetime) -> None:
-    """The gateway was not asked after all. If this was the probe, the next message is one.
-
-    In a transaction as `report`.
-    """
+    """The gateway was not asked after all by its probe: the next message is one. In a transaction as `report`."""
     GatewayState.objects.filter(name=name, state=State.HALF_OPEN).update(state=State.OPEN, try_at=now)
 
 
-def rest(name: str) -> bool:
+def is_open(name: str) -> bool:
     """Whether the gateway rests."""
     return GatewayState.objects.filter(name=name, state=State.OPEN).exists()
 
@@ -250,7 +254,8 @@ def resume(name: str) -> bool:
     paused = GatewayState.objects.filter(name=name).exclude(paused_at=None)
     if not paused.update(paused_at=None, paused_by=None, pause_reason=""):
         return False
-    _wake(name)
+    _wake(name, [GATEWAY_PAUSED], reason="")
+    _wake(name, RESTING)
     return True
 
 
@@ -258,21 +263,23 @@ def try_now(name: str) -> bool:
     """Let the next message be the probe of a gateway that rests; False when it does not rest."""
     if not GatewayState.objects.filter(name=name, state=State.OPEN).update(try_at=timezone.now()):
         return False
-    _wake(name)
+    _wake(name, RESTING)
     return True
 
 
 @transaction.atomic
-def _wake(name: str) -> None:
-    """What waits for this gateway is looked at now; what somebody puts off in this very instant waits once more.
+def _wake(name: str, reasons: Collection[str], **changes: str) -> None:
+    """What waits for this gateway for one of these reasons is looked at now, and changed besides.
 
-    Messages that somebody else has locked are passed over: who cancels or moves them takes them in another order.
+    None gets a later moment than it had, and one that has none (its submission is paused) gets none. What somebody puts
+    off in this very instant waits once more. Messages that somebody else has locked are passed over: who cancels or
+    moves them takes them in another order.
     """
-    now = timezone.now()
     waiting = Message.objects.select_for_update(skip_locked=True, no_key=True).filter(
-        state=Message.State.SCHEDULED,
-        gateway=name,
-        due_at__gt=now,
-        reason__in=["gateway_paused", "gateway_unreachable", *BODIES],
+        state=Message.State.SCHEDULED, gateway=name, reason__in=reasons
     )
-    Message.objects.filter(pk__in=waiting.order_by("pk").values("pk")).update(due_at=now)
+    behind = ExpressionWrapper(Cast("attempts", IntegerField()) * Value(BEHIND), DurationField())
+    soon = ExpressionWrapper(Value(timezone.now(), DateTimeField()) + behind, DateTimeField())
+    Message.objects.filter(pk__in=waiting.order_by("pk").values("pk")).update(
+        due_at=Case(When(due_at__gt=soon, then=soon), default=F("due_at")), **changes
+    )

@@ -9,9 +9,13 @@ from typing import Any, Final
 
 from django.contrib.sessions.backends.base import SessionBase
 
-# What a person fills in, and `draft`: of whom and for which account.
+from credits.made_in import FIELD
+
+# What a person fills in; `draft`: of whom, for which account and instead of what; how many of that waited; the account
+# of its page.
 FIELDS: Final = (
     "sender", "recipients", "text", "not_commercial", "when", "date", "time", "message_class", "draft",
+    "replaces_waiting", FIELD,
 )  # fmt: skip
 _SHELF: Final = "carried_over"
 

@@ -5,7 +5,8 @@ commits: state `sending`, a lease, and a claim for each chunk, which is what the
 `compose.dispatch` hands the chunks over.
 
 Locks are taken in one order everywhere: a submission (where a person changes what waits of it: `compose.scheduled`),
-messages, the ledger's books, virtual numbers, short numbers, states of gateways.
+messages, the ledger's books, virtual numbers, short numbers, states of gateways, vendor codes, tallies, marks. The
+sweeper takes marks right after messages: it skips locked messages, so whoever settles holds nothing that it waits for.
 """
 
 import uuid
@@ -19,7 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from compose import claimed, failover, pacing, queues, routing
-from compose.breakers import Breakers
+from compose.breakers import BEHIND, Breakers
 from compose.changing import change_each, note_each
 from compose.models import Message, OptOut, Submission, due_before
 from compose.originators import WAIT_FOR_NUMBER, Originators, virtual_numbers
@@ -33,15 +34,15 @@ Clock = Callable[[], datetime]
 
 BATCH = 1000
 # So long a message waits whose submission is paused.
-WHILE_PAUSED = timedelta(minutes=1)
+WHILE_SUBMISSION_PAUSED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Claim:
     """A chunk of messages that this worker alone may hand over to its gateway until the lease ends.
 
-    `candidates` has the gateways that carry each message (by its key), in the order in which they are tried, and
-    `bulk` is the lane.
+    `candidates` has the gateways that carry each message (by its key), in the order in which they are tried, `bulk` is
+    the lane, and `probe` says that the gateway rested and is tried with it.
     """
 
     id: uuid.UUID
@@ -50,19 +51,22 @@ class Claim:
     messages: list[Message]
     candidates: Mapping[int, Sequence[str]]
     bulk: bool
+    probe: bool
 
 
 @transaction.atomic
 def claim_due(queue: Queue | None = None, *, clock: Clock = timezone.now, size: int = BATCH) -> tuple[list[Claim], int]:
     """Take up to `size` due messages of the queue, or of the one that has been due longest when none is named.
 
-    Returns a claim for each chunk that its gateway takes, and how many messages were moved on.
+    Returns a claim for each chunk that its gateway takes, and how many other messages it dealt with.
 
-    What may have changed since the submission is looked at again: a message whose validity is over fails, a
-    commercial one to a number that has opted out too, one that no gateway carries any more too; a commercial one
-    outside its window moves to the next opening; one whose gateways all rest, or without a free short number, waits;
-    one whose virtual number is not the account's any more fails, and one whose number has sent enough today waits;
-    one whose submission is paused waits too, and one that goes by another gateway waits in the queue of that.
+    What may have changed since the submission is looked at again. A message
+
+        fails           when its validity is over, its number has opted out (a commercial one), no gateway carries it
+                        any more, or its virtual number is not the account's any more
+        waits           when its submission is paused, it is outside its window (a commercial one), all its gateways
+                        rest, no short number is free, or its virtual number is disabled or has sent enough today
+        changes queue   when it goes by another gateway now
     """
     now = clock()
     if queue is None:
@@ -92,7 +96,7 @@ def claim_due(queue: Queue | None = None, *, clock: Clock = timezone.now, size: 
     originators, breakers = Originators(ready, virtual, now), Breakers(now)
     carriers = {row.id: originators.served(row, carriers[row.id]) for row in ready}
     ready = _with_a_way(ready, queue.gateway, carriers, breakers, originators)
-    made = _chunks(ready, queue, carriers, now)
+    made = _chunks(ready, queue, carriers, now, probe=breakers.tries(queue.gateway))
     breakers.used([queue.gateway] if made else [])
     change_each(ready, ["state", "claim", "leased_until", "gateway", "attempts", "originator", "reason"])
     note_each(ready, at=now)
@@ -118,7 +122,9 @@ def _submissions(rows: Iterable[Message]) -> list[Submission]:
     return [row.submission for row in {row.submission_id: row for row in rows}.values()]
 
 
-def _chunks(ready: list[Message], queue: Queue, carriers: Mapping[int, Sequence[str]], now: datetime) -> list[Claim]:
+def _chunks(
+    ready: list[Message], queue: Queue, carriers: Mapping[int, Sequence[str]], now: datetime, *, probe: bool
+) -> list[Claim]:
     """Claim the messages, in chunks no larger than the gateway takes at once."""
     if not ready:
         return []
@@ -126,7 +132,7 @@ def _chunks(ready: list[Message], queue: Queue, carriers: Mapping[int, Sequence[
     lease = now + timedelta(seconds=settings.SMS_LEASE_SECONDS)
     made = []
     for start in range(0, len(ready), size):
-        claim = Claim(uuid.uuid4(), queue.gateway, lease, ready[start : start + size], carriers, queue.bulk)
+        claim = Claim(uuid.uuid4(), queue.gateway, lease, ready[start : start + size], carriers, queue.bulk, probe)
         for row in claim.messages:
             row.state, row.claim, row.leased_until = State.SENDING, claim.id, lease
             row.attempts += 1
@@ -146,7 +152,7 @@ def _not_paused(rows: list[Message], now: datetime) -> list[Message]:
         return rows
     paused = [row for row in rows if row.submission_id in still]
     for row in paused:
-        row.due_at = now + WHILE_PAUSED
+        row.due_at = now + WHILE_SUBMISSION_PAUSED
     change_each(paused, ["due_at"])
     return [row for row in rows if row.submission_id not in still]
 
@@ -158,15 +164,12 @@ def _with_a_way(
     breakers: Breakers,
     originators: Originators,
 ) -> list[Message]:
-    """The messages that leave by this gateway now, which has something for them to be from; the others wait.
+    """The messages that leave by this gateway now and for which it has a name or number to leave from; others wait.
 
     Those that leave by another one now wait in its queue, where whoever serves that one finds them at once.
     The number decides before the order of the routes does: an account keeps the one that it has with a recipient.
     """
     ready, waiting = [], []
-    if breakers.on_trial(here):
-        # One message is all it gets. The one that was tried before may be what is wrong: another one goes first.
-        rows = sorted(rows, key=lambda row: row.attempts)
     for row in rows:
         left = failover.left(row, carriers[row.id])
         late = originators.waits(row)
@@ -181,10 +184,14 @@ def _with_a_way(
                 originators.take(row, there[chosen])
                 ready.append(row)
             else:
+                # It waits there for its turn, and no more for what it waited for here.
+                row.reason = ""
                 waiting.append(row)
             continue
         if there:
             until, row.reason, row.gateway = min((*breakers.rests(name), name) for name in there)
+            # One message tries the gateway. Those tried before may be what is wrong: the others go first.
+            until += row.attempts * BEHIND
         else:
             until, row.reason = late or (breakers.now + WAIT_FOR_NUMBER, "no_short_number")
         if not late and (again := failover.begin_again(row, breakers.now)) > breakers.now:

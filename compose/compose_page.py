@@ -1,7 +1,6 @@
 """The compose page as it is shown: the form, its price, its preview, and what an answer says beside them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,9 +8,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from compose import moment_form, planning, preview, quotes, text_notes, trial
+from compose import planning, preview, quotes, text_notes, trial
+from compose.editing import Begun
 from compose.forms import ComposeForm
-from compose.models import Message, Submission
+from compose.models import Submission
 from compose.replacement import replaced, twins_json
 from compose.scheduled import Replaced, held_by
 from compose.segments import normalise_newlines
@@ -29,13 +29,18 @@ class ComposeRequest(MemberRequest):
 @dataclass(frozen=True, kw_only=True)
 class Said:
     """What an answer says beside the form: its price, the test that was sent or why it needs a number, the text
-    before its replacement, that what it changes has left meanwhile."""
+    before its replacement, what the form of a change begins with, that what it changes has left meanwhile.
+
+    `carried_over` says that it came through the sign-in, `fewer` that its recipients are those who still wait.
+    """
 
     quote: quotes.Quote | None = None
     tested: Submission | None = None
     before: str = ""
     needs_number: str = ""
+    begun: Begun | None = None
     carried_over: bool = False
+    fewer: bool = False
     too_late: bool = False
     status: int = 200
 
@@ -45,20 +50,6 @@ def form_of(request: ComposeRequest, data: Any = None, *, initial: dict[str, Any
     return ComposeForm(
         data, member=request.member, now=timezone.now(), initial=initial or {}, replaces=request.replaces
     )
-
-
-def as_written(submission: Submission, *, now: datetime) -> dict[str, Any]:
-    """What the form begins with to change the submission: as it was written, to those whose messages wait."""
-    moment = submission.deferred_to
-    waiting = submission.messages.filter(state=Message.State.SCHEDULED).order_by("pk")
-    return {
-        "sender": str(submission.sender_id),
-        "recipients": "\n".join(waiting.values_list("recipient", flat=True)),
-        "text": submission.body,
-        "not_commercial": not submission.commercial,
-        "message_class": submission.message_class,
-        **moment_form.initial(moment if moment and moment > now else None, submission.account),
-    }
 
 
 def quote_of(form: ComposeForm) -> quotes.Quote:
@@ -98,8 +89,7 @@ def draft_name(request: ComposeRequest) -> str:
     """The name under which a browser keeps the draft: an answer must not take the place of another message."""
     name = f"draft:{request.user.pk}:{request.member.account.pk}"
     if request.replaces is not None:
-        # Nor a draft from before somebody was taken out of it.
-        return f"{name}:changes:{request.replaces.submission.pk}:{request.replaces.waiting}"
+        return f"{name}:changes:{request.replaces.submission.pk}"
     to = answering(request)
     return f"{name}:{to}" if to else name
 
@@ -133,6 +123,8 @@ def page(request: ComposeRequest, form: ComposeForm, said: Said | None = None) -
         "draft": draft_name(request),
         "replaces": changes,
         "replaces_waiting": form.replaces.waiting if form.replaces else 0,
+        # Then a draft holds what differs from it; nothing does before something is typed.
+        "as_it_waits": changes is not None and not form.is_bound and not said.carried_over,
         "lost_sender": changes is not None and not form.is_bound and not form.offers(changes.sender_id),
         "address": reverse("edit_submission", args=[changes.pk]) if changes else reverse("compose"),
     }

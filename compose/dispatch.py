@@ -8,20 +8,27 @@ Three short transactions and, between the second and the third, the network with
 3. `_settle` writes each outcome and moves the credits, one transfer for each submission and outcome, and takes the
    mark away. What certainly did not leave goes to the next gateway (`compose.failover`); what may have left to none.
 
-After a crash the lease ends and `sweep` reads the mark. A claim without one certainly did not leave: the sweeper
-writes the mark in its own name, so that a worker that was only asleep can no longer write it, and the messages return
-to the queue. A claim with the mark of a worker may have left: its messages become unconfirmed. So what a crash leaves
-in doubt is a chunk, never a batch, and nothing leaves twice:
+After a crash the lease ends (`SMS_LEASE_SECONDS`), and `sweep`, a tick of beat every ten seconds, reads the mark. A
+claim without one certainly did not leave: the sweeper writes the mark in its own name, so that a worker that was only
+asleep can no longer write it, and the messages return to the queue, where the next tick finds them. A claim with the
+mark of a worker may have left: its messages become unconfirmed. So what a crash leaves in doubt is one chunk of each
+queue that the process was serving (`compose.lanes`), never a batch, and nothing leaves twice:
 
     dies before the claim is committed         nothing happened
     dies before the mark is committed          back to the queue, certainly not sent
     dies before the answers are committed      unconfirmed: sent or not, nobody here knows
     dies after that                            nothing is left to do of this chunk; the next ones have no mark
 
-An exception that ends the task is such a death; while the database is away the answers are tried again for half a
-minute (`SETTLE_PAUSES`). If the chunk was the probe of a gateway that rests, the next probe comes after the lease, too
-(`compose.breakers`). What was taken of a gateway's pace, or of a number's messages for a day, is not given back. What
-gives the rest of a batch back and what the sweeper does are one transaction each: done, or left to the next sweep.
+Committed means on the disk: a database that says so before (PostgreSQL without `synchronous_commit`) could lose a mark
+in a power cut, and its chunk would leave twice.
+
+An exception that leaves `serve` is such a death, for that queue. What a gateway raises is none: it is an outcome
+(`compose.outcomes`), the task's soft time limit included. While the database is away the answers are tried again for
+half a minute (`SETTLE_PAUSES`). If the chunk was the probe of a gateway that rests, the next probe comes after the
+lease, too (`compose.breakers`). What was taken of a gateway's pace is not given back; a short number stays with its
+recipient, and what counts for a virtual number's day does not count again at the next try. A turn (`compose.turns`)
+ends with its process. What gives the rest of a batch back and what the sweeper does are one transaction each: done, or
+left to the next sweep.
 
 Nothing leaves twice by itself. Who has a message sent again that is in doubt takes that upon himself, also for a worker
 that stands still since its mark and may yet speak.
@@ -31,11 +38,11 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -54,6 +61,7 @@ from compose import (
     turns,
     vendor_codes,
 )
+from compose.away import AWAY, let_go
 from compose.changing import change_each, note_each
 from compose.claims import BATCH, Claim, Clock
 from compose.gateways.base import (
@@ -76,61 +84,34 @@ State = Message.State
 # Seconds before each try to keep the answers of a gateway. They are known nowhere else, so a database that is being
 # restarted is waited for.
 SETTLE_PAUSES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 10.0)
-# What Django raises then. A server that only reads since another one took its place, or that ended a session which
-# stood still in a transaction, says an internal error (psycopg's ReadOnlySqlTransaction and
-# IdleInTransactionSessionTimeout; classes 25 of PostgreSQL's error codes).
-AWAY = (OperationalError, InternalError, InterfaceError)
 # Nobody settles any more what was handed over so long ago.
 FORGOTTEN = timedelta(days=7)
 
 
-def dispatch_due(*, clock: Clock = timezone.now, most: int = 20) -> int:
-    """Claim and send what is due in all queues, one after the other: interactive ones first.
-
-    Returns how many messages were claimed, in `most` batches at the most. For whoever wants it done in one place, such
-    as a test; workers serve the queues side by side (`compose.lanes`), by `serve`.
-    """
-    claimed, left, last_start, progress = 0, most, clock() + _half_a_lease(), True
-    while progress and left and clock() <= last_start:
-        progress = False
-        for queue in sorted(queues.waiting(clock()), key=lambda queue: queue.bulk):
-            taken, batches = serve(queue, clock=clock, most=left, last_start=last_start)
-            claimed, left = claimed + taken, left - batches
-            progress = progress or batches > 0
-    return claimed
-
-
-def serve(
-    queue: Queue,
-    *,
-    clock: Clock = timezone.now,
-    most: int = 20,
-    last_start: datetime | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> tuple[int, int]:
+def serve(queue: Queue, *, clock: Clock = timezone.now, most: int = 20) -> tuple[int, int]:
     """Claim and send what is due in one queue; returns how many messages were claimed, and in how many batches.
 
     No batch begins later than half a lease after the first: a batch lasts half a lease and a chunk at the most, and a
     task that ran into its time limit would leave a chunk in doubt. The next tick goes on.
     """
     claimed = batches = 0
-    last_start = last_start or clock() + _half_a_lease()
+    last_start = clock() + _half_a_lease()
     while batches < most and clock() <= last_start and not stopping.asked():
         room = pacing.room(queue.gateway, BATCH)
         if not room:
             # Others have taken what the gateway's limit leaves for now.
             break
         with turns.taken(many=queue.bulk):
-            made, moved_on = claims.claim_due(queue, clock=clock, size=room)
-        if not made and not moved_on:
+            made, others = claims.claim_due(queue, clock=clock, size=room)
+        if not made and not others:
             break
         batches += 1
         claimed += sum(len(claim.messages) for claim in made)
-        send(made, clock=clock, sleep=sleep)
+        send(made, clock=clock)
     return claimed, batches
 
 
-def send(made: Sequence[Claim], *, clock: Clock = timezone.now, sleep: Callable[[float], None] = time.sleep) -> None:
+def send(made: Sequence[Claim], *, clock: Clock = timezone.now) -> None:
     """Hand over the chunks of one batch, one after the other, at the pace of their gateway.
 
     When half of the lease is used, the gateway rests or the worker shall stop, the rest goes back to the queue.
@@ -138,12 +119,13 @@ def send(made: Sequence[Claim], *, clock: Clock = timezone.now, sleep: Callable[
     for number, claim in enumerate(made):
         gateway = routing.gateway(claim.gateway)
         if wait := pacing.take(claim.gateway, len(claim.messages)):
-            sleep(wait)
+            time.sleep(wait)
         now = clock()
         if now >= claim.leased_until:
             # The sweeper takes it back, or has done so.
             break
         if stopping.asked() or now > claim.leased_until - _half_a_lease():
+            # Without a word for why: `compose.reasons.NOT_HANDED_OVER` has its sentence.
             _give_back(made[number:], "", clock)
             break
         if _hand_over(claim, gateway, clock):
@@ -170,17 +152,21 @@ def _give_back(left: Sequence[Claim], reason: str, clock: Clock) -> None:
         row.reason, row.attempts = reason, row.attempts - 1
     _return_to_queue(rows)
     note_each(rows, at=now)
-    for gateway in {claim.gateway for claim in left}:
-        breakers.untried(gateway, now=now)
+    for claim in left:
+        # A claim from before the gateway rested is not what tries it: that may be on its way just now.
+        if claim.probe:
+            breakers.untried(claim.gateway, now=now)
 
 
 def _hand_over(claim: Claim, gateway: Gateway, clock: Clock) -> bool:
     """Hand the chunk over and settle it; whether the gateway takes no more now."""
     now = clock()
+    chunk = outgoing.of(claim.messages, at=now)
     # What the sweeper took back because the lease ended is no longer ours to send.
     if not marks.hand_over(claim.id, at=now):
         return False
-    said = outcomes.of(claim.gateway, gateway, outgoing.of(claim.messages, at=now))
+    # From here on it is in doubt, also before the first byte.
+    said = outcomes.of(claim.gateway, gateway, chunk)
     return _settle_surely(claim, now, said, clock)
 
 
@@ -194,17 +180,15 @@ def _settle_surely(claim: Claim, handed_over_at: datetime, answers: Sequence[Out
         time.sleep(pause)
         try:
             if number and marks.is_settled(claim.id):
-                return breakers.rest(claim.gateway)
+                return breakers.is_open(claim.gateway)
             with turns.taken(many=claim.bulk and queues.is_bulk(len(claim.messages))):
                 return _settle(claim, handed_over_at, answers, clock)
         except AWAY as error:
             if number == len(SETTLE_PAUSES) - 1:
                 raise
             log.warning("The answers of the gateway could not be kept yet (%s); trying again", error)
-            if not connection.in_atomic_block:
-                # Another server may have taken the place of this one.
-                connection.close()
-    return False
+            let_go()
+    raise AssertionError("the last try has returned or raised")
 
 
 @transaction.atomic
@@ -217,7 +201,7 @@ def _settle(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], 
         pk__any=said, claim=claim.id, state__in=[State.SENDING, State.UNCONFIRMED]
     )
     claimed, rows = {row.id: row for row in claim.messages}, []
-    # What the sweeper, or a try to settle that was rolled back, may have changed in the table or in memory.
+    # Read again: the sweeper may have changed the row, and a try to settle that was rolled back these objects.
     for pk, state, reference, passed_over in mine.order_by("pk").values_list(
         "pk", "state", "gateway_ref", "passed_over"
     ):
@@ -249,7 +233,7 @@ def _settle(claim: Claim, handed_over_at: datetime, answers: Sequence[Outcome], 
         reasons=[known(outcome.reason) for _row, outcome in open_still],
         details=[_detail(claim, outcome)[:250] for _row, outcome in open_still],
     )
-    rests = breakers.report(claim.gateway, answers, now=now)
+    rests = breakers.report(claim.gateway, answers, now=now, probe=claim.probe)
     unheard = Counter(outcome.code for outcome in answers if isinstance(outcome, GatewayError) and outcome.code)
     if unheard:
         vendor_codes.seen(claim.gateway, where="answer", codes=unheard, now=now)
@@ -278,7 +262,10 @@ def _doubt(rows: list[Message], reason: str) -> None:
 
 @transaction.atomic
 def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
-    """Bring back what a crash left: ended leases, and unconfirmed messages that nobody will confirm any more."""
+    """Take back what a crash left (ended leases), and end what nobody confirmed in time: expired, the price given back.
+
+    Returns how many messages, `size` at the most.
+    """
     now = clock()
     forgotten = now - timedelta(days=settings.SMS_UNCONFIRMED_DAYS)
     # A lease longer than there is was written by a clock that was wrong; nobody waits until it shows that time again.
@@ -292,7 +279,7 @@ def sweep(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
     ended = [row for row in rows if row.state == State.SENDING]
     handed_over = marks.taken_back({row.claim for row in ended if row.claim is not None}, at=now)
     for row in ended:
-        # A worker of the version before wrote it for each message.
+        # A worker from before there were marks (migration compose 0010) wrote it for each message.
         row.handed_over_at = row.handed_over_at or handed_over.get(row.claim)
     never_left = [row for row in ended if row.handed_over_at is None]
     in_doubt = [row for row in ended if row.handed_over_at is not None]

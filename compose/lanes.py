@@ -32,8 +32,9 @@ _lock = threading.Lock()
 def serve(*, bulk: bool, clock: Clock = timezone.now) -> int:
     """Claim and send what is due in the lane; returns how many messages were claimed.
 
-    It begins nothing later than one and a half leases after its start; the next tick goes on. A queue that cannot be
-    served stops no other one; what it raised last is raised when the others are done.
+    With several gateways it begins to serve no queue later than one and a half leases after its start, and its last
+    chunk begins after three and a half at the most; the next tick goes on. A queue that cannot be served stops no other
+    one; what it raised last is raised when the others are done.
     """
     names = routing.names()
     if len(names) == 1:
@@ -121,5 +122,5 @@ def _lease() -> timedelta:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """The threads of this process: two lanes for each gateway, and for those that are configured no more."""
+    """Of this process: for both lanes of each gateway, of none chosen yet, and of one that is configured no more."""
     return ThreadPoolExecutor(max_workers=2 * (len(routing.names()) + 2), thread_name_prefix="lane")

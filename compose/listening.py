@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 
 from compose import routing
+from compose.away import AWAY, let_go
 from compose.gateways.base import Event
 from compose.services import store_events
 
@@ -74,8 +75,9 @@ def _stored(name: str, events: list[Event], refused: set[str], stopped: Callable
             connection.close_if_unusable_or_obsolete()
         try:
             store_events(name, events, now=timezone.now())
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             log.warning("The database does not answer (%s); what %s delivered waits", type(error).__name__, name)
+            let_go()
             if not _waited(wait, stopped):
                 return []
             wait = min(wait * 2, LONGEST_WAIT)

@@ -1,6 +1,7 @@
 """The pages of the STOP list: parse, call one verb, render."""
 
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -8,7 +9,6 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from compose import optouts as stop_list
@@ -45,19 +45,10 @@ def optouts(request: MemberRequest) -> HttpResponse:
     return render(request, "compose/optouts.html", context)
 
 
-# The token of the form is looked at below, once it is settled how much of a file may be read and by whom.
-@csrf_exempt
-@member_page(may_send)
+@member_page(may_send, uploads=partial(BoundedUpload, most=MOST_BYTES))
 @require_http_methods(["GET", "HEAD", "POST"])
 def optout_add(request: MemberRequest) -> HttpResponse:
     """Add numbers by hand, by pasting, or from a file."""
-    if request.method == "POST":
-        request.upload_handlers = [BoundedUpload(request, most=MOST_BYTES)]
-    return _add(request)
-
-
-@csrf_protect
-def _add(request: MemberRequest) -> HttpResponse:
     account = request.member.account
     if request.method != "POST":
         return _add_page(request, AddForm(country=account.country))

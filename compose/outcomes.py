@@ -23,7 +23,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 900.0
 def of(name: str, gateway: Gateway, chunk: Sequence[Outgoing]) -> list[Outcome]:
     """What the gateway `name` says of each message of the chunk, without its secrets.
 
-    Whatever it raises is an outcome, too: the messages must be settled.
+    Whatever it raises is an outcome, too, also the soft time limit of the task: the messages must be settled.
     """
     try:
         said: list[Any] = list(gateway.send(chunk))

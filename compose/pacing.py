@@ -43,27 +43,24 @@ ON_THE_WAY = 0.05
 # Seconds: how far ahead a line is that Redis has lost or never had, and one that begins in the database.
 LOST, BEGINS = FULL_AHEAD, LOOK_EVERY + FULL_AHEAD
 
-# KEYS: the line. ARGV, in microseconds: what is taken (0: only looked at), how far ahead it is at least, at most, for
-# anything to be taken, and how far when there is none. Answers the server's clock and how far ahead the line was. A
-# clock that was set back makes no time go by; one that was set forward is what ARGV[2] is for. The key never expires:
-# one that is missing was lost.
+# KEYS: the line. ARGV, in microseconds: what is taken (0: only looked at), how far ahead it is at least, and how far
+# when there is none. Answers the server's clock and how far ahead the line was. A clock that was set back makes no time
+# go by; one that was set forward is what ARGV[2] is for. The key never expires: one that is missing was lost.
 SCRIPT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local kept = redis.call('HMGET', KEYS[1], 'at', 'ahead')
-local ahead = tonumber(kept[2] or ARGV[4])
+local ahead = tonumber(kept[2] or ARGV[3])
 if kept[1] then
   ahead = ahead - math.max(now - tonumber(kept[1]), 0)
 end
 ahead = math.max(ahead, tonumber(ARGV[2]))
 local taken = tonumber(ARGV[1])
-if taken > 0 and ahead <= tonumber(ARGV[3]) then
+if taken > 0 then
   redis.call('HSET', KEYS[1], 'at', string.format('%.0f', now), 'ahead', string.format('%.0f', ahead + taken))
 end
 return {now, ahead}
 """
-# More than any line reaches, and still a whole number to Lua.
-NO_LIMIT = 2**52
 
 # The clock in seconds, read when the row is locked and not when the transaction began, and the larger of two.
 CLOCKS = {
@@ -119,28 +116,28 @@ def room(name: str, most: int) -> int:
     rate = _rate(name)
     if rate is None:
         return most
-    ahead = _slot(name, 0.0, within=0.0).wait
+    ahead = _slot(name, 0.0).wait
     if ahead > FULL_AHEAD:
         return 0
     return min(most, max(1, int((CLAIM_AHEAD - ahead) * rate)))
 
 
-def take(name: str, count: int, *, within: float = math.inf) -> float:
+def take(name: str, count: int) -> float:
     """Take the next `count` slots and return in how many seconds they begin: 0.0, at once.
 
-    Where that is more than `within`, none is taken. Outside any transaction: in one, others would wait for its end.
+    Outside any transaction: in one, others would wait for its end.
     """
     if not limited(name):
         return 0.0
-    return slot(name, count, within=within).wait
+    return slot(name, count).wait
 
 
-def slot(name: str, count: int, *, within: float = math.inf) -> Slot:
+def slot(name: str, count: int) -> Slot:
     """As `take`, with the clock by which the slots are given. Raises ValueError for a gateway without a limit."""
     rate = _rate(name)
     if rate is None or count < 1:
         raise ValueError("slots are of a gateway with a limit, one or more of them")
-    return _slot(name, count / rate, within=within)
+    return _slot(name, count / rate)
 
 
 def _rate(name: str) -> float | None:
@@ -148,7 +145,7 @@ def _rate(name: str) -> float | None:
     return None if said is None else float(said)
 
 
-def _slot(name: str, taken: float, *, within: float) -> Slot:
+def _slot(name: str, taken: float) -> Slot:
     """Take `taken` seconds of the line, or only look at it (0.0); in Redis, and where that is away in the database."""
     memory = _memories.setdefault(name, _Memory())
     asked_at = time.monotonic()
@@ -158,13 +155,13 @@ def _slot(name: str, taken: float, *, within: float) -> Slot:
     there, found = _answers(), None
     if there and not _followed(name, memory, asked_at):
         if memory.in_database:
-            least = _in_database(name, 0.0, least, 0.0).wait
-        found = _in_redis(name, taken, least, within)
+            least = _in_database(name, 0.0, least).wait
+        found = _in_redis(name, taken, least)
         there = found is not None
     memory.in_database = found is None
     if found is None:
-        found = _in_database(name, taken, least, within, alone=not there)
-    if taken and found.wait <= within:
+        found = _in_database(name, taken, least, alone=not there)
+    if taken:
         memory.mine_until = max(memory.mine_until, asked_at + found.wait + taken)
     return found
 
@@ -204,14 +201,13 @@ def _answers() -> bool:
     return True
 
 
-def _in_redis(name: str, taken: float, least: float, within: float) -> Slot | None:
+def _in_redis(name: str, taken: float, least: float) -> Slot | None:
     """None when Redis does not answer."""
     url = settings.REDIS_URL
     client = _client(url)
-    most = NO_LIMIT if within == math.inf else _micros(within)
     try:
         said = client.register_script(SCRIPT)(
-            keys=[f"smsmanager:pace:{name}"], args=[_micros(taken), _micros(least), most, _micros(LOST)]
+            keys=[f"smsmanager:pace:{name}"], args=[_micros(taken), _micros(least), _micros(LOST)]
         )
     except (redis.RedisError, OSError) as error:
         _ask_again[url] = time.monotonic() + AWAY
@@ -229,7 +225,7 @@ def _micros(seconds: float) -> int:
 # --- The database --------------------------------------------------------------------------------
 
 
-def _in_database(name: str, taken: float, least: float, within: float, *, alone: bool = False) -> Slot:
+def _in_database(name: str, taken: float, least: float, *, alone: bool = False) -> Slot:
     """In one statement; whoever meets another one waits for it at the row."""
     clock, larger = CLOCKS[connection.vendor], LARGER[connection.vendor]
     # Only who takes begins it: who looks whether anything may be claimed must not wait for that.
@@ -245,26 +241,19 @@ def _in_database(name: str, taken: float, least: float, within: float, *, alone:
     write = (
         f"UPDATE {table} SET ahead = {ahead} + %s, at = {clock}, "  # noqa: S608
         f"alone_at = CASE WHEN %s THEN {clock} ELSE alone_at END "
-        f"WHERE name = %s AND {ahead} <= %s RETURNING at, ahead - %s"
+        f"WHERE name = %s RETURNING at, ahead - %s"
     )
     make = f"INSERT INTO {table} (name, at, ahead, alone_at) VALUES (%s, {clock}, 0, 0) ON CONFLICT DO NOTHING"  # noqa: S608
     with connection.cursor() as cursor:
-        if taken:
-            most = min(within, float(NO_LIMIT))
-            cursor.execute(write, [*known, taken, alone, name, *known, most, taken])
+        while True:
+            if taken:
+                cursor.execute(write, [*known, taken, alone, name, taken])
+            else:
+                cursor.execute(look, [*known, name])
             if row := cursor.fetchone():
                 return Slot(row[0], max(0.0, row[1]))
-        cursor.execute(look, [*known, name])
-        if row := cursor.fetchone():
-            found = Slot(*row)
-        else:
             # The first one here makes the row; of several at once, one does.
             cursor.execute(make, [name])
-            found = None
-    if found is None or (taken and found.wait <= within):
-        # It was made, or time went by, since nothing was found to take.
-        return _in_database(name, taken, least, within, alone=alone)
-    return found
 
 
 def _mark_counts(name: str) -> float:

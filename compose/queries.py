@@ -117,6 +117,14 @@ def departures(submission: Submission, *, now: datetime) -> Departures:
     return Departures(**found)
 
 
+def section_of(submission: Submission, *, now: datetime) -> str:
+    """Among which messages the submission belongs: "scheduled" while all that was not cancelled of it leaves later."""
+    stands = submission.messages.exclude(state=State.CANCELLED)
+    if stands.exclude(state=State.SCHEDULED, send_at__gt=now).exists():
+        return "sent"
+    return "scheduled" if stands.exists() else "sent"
+
+
 def transitions(message: Message) -> list[Transition]:
     """The changes of state of a message, oldest first."""
     return list(message.transitions.select_related("by").order_by("pk"))

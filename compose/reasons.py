@@ -16,7 +16,7 @@ SENTENCES: dict[str, str | Promise] = {
     "bad_configuration": _(
         "The provider refuses our settings. The administrator must correct them; the message waits."
     ),
-    GATEWAY_PAUSED: _("The administrator has paused the operator. The message waits until it goes on."),
+    GATEWAY_PAUSED: _("The administrator has paused the gateway. The message waits until it goes on."),
     "no_short_number": _("No short number is free for this recipient at the moment. The message waits for one."),
     "number_disabled": _("The administrator has disabled this number. The message waits until it is enabled again."),
     "number_full": _("As many messages as this number may send in a day have left from it. The message waits."),

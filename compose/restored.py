@@ -25,6 +25,9 @@ def put_in_doubt(*, stopped_at: datetime, now: datetime) -> int:
     (`compose.doubts`). A message that was tried in vain, held back or paused counts by its departure, for nobody knows
     what became of that since. To be done once, before anything is sent: what a person has sent again since would be in
     doubt again.
+
+    Nobody was asked about these while their validity ended, nor heard what was said since of those that were in doubt
+    before: of each the time in which an answer is waited for begins now at the earliest.
     """
     found = Message.objects.filter(Q(state=State.SENDING) | Q(state=State.SCHEDULED, send_at__lte=stopped_at))
     pks = list(found.order_by("pk").values_list("pk", flat=True))
@@ -35,7 +38,9 @@ def put_in_doubt(*, stopped_at: datetime, now: datetime) -> int:
             for row in rows:
                 row.state, row.reason, row.leased_until = State.UNCONFIRMED, "restored", None
                 row.handed_over_at = row.handed_over_at or stopped_at
-            change_each(rows, ["state", "reason", "leased_until", "handed_over_at"])
+                row.valid_until = max(row.valid_until, now)
+            change_each(rows, ["state", "reason", "leased_until", "handed_over_at", "valid_until"])
             note_each(rows, at=now)
         changed += len(rows)
+    Message.objects.filter(state=State.UNCONFIRMED, valid_until__lt=now).update(valid_until=now)
     return changed

@@ -17,11 +17,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, Count, DateTimeField, F, Max, Min, Q, QuerySet, Sum, Value, When
 from django.db.models.base import ModelState
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Least
 
 from compose import queues, story
 from compose.changing import change_each, note_each
-from compose.claims import WHILE_PAUSED
+from compose.claims import WHILE_SUBMISSION_PAUSED
 from compose.models import Message, Submission
 from compose.planning import check_moment
 from compose.schedule import Departure
@@ -114,8 +114,8 @@ def _move(
     left = messages.exclude(state__in=STAYED).count()
     if not rows:
         return Moved(0, left, None, None, frozenset())
-    if len(rows) > 1 or found.recipients == 1:
-        # What the page says of the whole, and what it is changed from.
+    if len(rows) > 1 or not found.messages.exclude(pk=rows[0].pk).exclude(state=State.CANCELLED).exists():
+        # What the page says of the whole. One beside others that wait or have left is not the whole.
         Submission.objects.filter(pk=found.pk).update(deferred_to=to)
     moments = [departure.at for departure in departures]
     postponed_to = frozenset(row.region for row in rows if row.postponed_by)
@@ -179,9 +179,7 @@ def replaceable(submission: Submission) -> Replaced | None:
 
 
 def held_by(replaced: Replaced) -> int:
-    """What the messages that wait hold, in millis."""
-    if replaced.waiting == replaced.submission.recipients:
-        return replaced.submission.price
+    """What the messages that wait hold now, in millis, however many they were when the person began to change them."""
     rows = replaced.submission.messages.filter(state=State.SCHEDULED)
     price: int | None = rows.aggregate(Sum("price"))["price__sum"]
     return price or 0
@@ -221,7 +219,8 @@ def pause(submission: Submission, *, by: Any, now: datetime) -> int:
 def resume(submission: Submission, *, now: datetime) -> int:
     """Let the messages of a paused submission leave when their moment comes, or now when it has; returns how many.
 
-    The validity of those that could have left meanwhile is longer by as long as they were held back. What came back
+    The validity of those that could have left meanwhile is longer by as long as they were held back, and no longer than
+    a whole one: what was sent again during the pause had a new one then. What came back
     during the pause leaves now, too, if it is to be tried within the time for which a claim puts it off.
     """
     found = locked(submission)
@@ -233,10 +232,12 @@ def resume(submission: Submission, *, now: datetime) -> int:
     found.save(update_fields=["paused_at", "paused_by"])
     began = Greatest(_moment(paused_at), F("send_at"))
     goes_on = Greatest(_moment(ended), F("send_at"))
+    validity = Value(timedelta(hours=settings.SMS_VALIDITY_HOURS))
     # What came back meanwhile has a moment for its next attempt, or the one that a claim gave it which saw the pause.
-    put_off = Q(due_at=None) | Q(due_at__lte=ended + WHILE_PAUSED)
+    put_off = Q(due_at=None) | Q(due_at__lte=ended + WHILE_SUBMISSION_PAUSED)
     Message.objects.filter(pk__any=list(held)).update(
-        due_at=Case(When(put_off, then=goes_on), default=F("due_at")), valid_until=F("valid_until") + (goes_on - began)
+        due_at=Case(When(put_off, then=goes_on), default=F("due_at")),
+        valid_until=Least(F("valid_until") + (goes_on - began), goes_on + validity),
     )
     if held:
         # They share one.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,9 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from compose import asking, moment_form, scheduled
+from compose import asking, moment_form, queries, scheduled
 from compose.models import Message, Submission
 from compose.moment_form import MoveForm
+from compose.paused_gateways import NONE_HELD, SOME_WAIT, Held, held
 from compose.planning import Refused
 from compose.scheduled import Moved
 from compose.windows import window_sentence
@@ -30,9 +32,13 @@ def move_submission(request: MemberRequest, pk: int) -> HttpResponse:
     """Another departure for all messages of a submission that wait; many leave at once after the page that asks."""
     found, agreed = _submission(request, pk), asking.agreed(request)
     waiting = found.messages.filter(state=Message.State.SCHEDULED)
-    at_once = request.method == "POST" and request.POST.get("when") == moment_form.NOW
-    if at_once and (waits := asking.concerned(waiting)).total > agreed:
-        return _ask_to_send_now(request, found, waits)
+    asked = request.POST if request.method == "POST" else request.GET
+    at_once = asked.get("when") == moment_form.NOW
+    if at_once and (waits := asking.concerned(waiting)).total:
+        if request.method != "POST":
+            return _ask_to_send_now(request, found, waits)
+        if waits.total > agreed:
+            return _lead_to_send_now(request)
     try:
         return _move(
             request,
@@ -44,7 +50,12 @@ def move_submission(request: MemberRequest, pk: int) -> HttpResponse:
             ),
         ) or redirect("submission", pk=pk)
     except scheduled.MoreWait:
-        return _ask_to_send_now(request, found, asking.concerned(waiting))
+        return _lead_to_send_now(request)
+
+
+def _lead_to_send_now(request: MemberRequest) -> HttpResponse:
+    why = asking.MORE_WAIT if asking.answered(request) else ""
+    return asking.lead_to(request, {"when": moment_form.NOW}, why)
 
 
 def _ask_to_send_now(request: MemberRequest, submission: Submission, waits: asking.Concerned) -> HttpResponse:
@@ -55,10 +66,10 @@ def _ask_to_send_now(request: MemberRequest, submission: Submission, waits: aski
         back=reverse("submission", kwargs={"pk": submission.pk}),
         page=asking.named(submission),
         again={"when": [moment_form.NOW]},
-        why=asking.MORE_WAIT if asking.answered(request) else "",
         paused=submission.paused_at is not None,
+        held=held(submission, submission.messages.filter(state=Message.State.SCHEDULED)),
     )
-    return asking.page(request, question, section="sent" if question.others else "scheduled")
+    return asking.page(request, question, section=queries.section_of(submission, now=timezone.now()))
 
 
 @member_page(may_send)
@@ -95,7 +106,7 @@ def _move(
     )
     if form.is_valid():
         try:
-            _say_moved(request, submission, verb(form.cleaned_data["moment"], now), now)
+            _say_moved(request, submission, rows, verb(form.cleaned_data["moment"], now), now)
         except Refused as refused:
             form.add_error(refused.field, str(refused.sentence))
         else:
@@ -113,11 +124,17 @@ def _move(
     return render(request, "compose/move.html", context, status=422 if form.is_bound else 200)
 
 
-def _say_moved(request: MemberRequest, submission: Submission, moved: Moved, now: datetime) -> None:
+def _say_moved(
+    request: MemberRequest, submission: Submission, rows: QuerySet[Message], moved: Moved, now: datetime
+) -> None:
     if moved.first is None or moved.last is None:
         _say_too_late(request)
         return
-    said = [_departures(moved.moved, moved.first, moved.last, now)]
+    due = _held_now(submission, rows, now) if moved.first <= now else NONE_HELD
+    wait = due.all and moved.last <= now
+    said = [_departures(moved.moved, moved.first, moved.last, now, held=wait)]
+    if due.waiting and not wait:
+        said.append(str(SOME_WAIT))
     if moved.postponed_to:
         said.append(window_sentence(moved.postponed_to))
     if submission.paused_at:
@@ -132,8 +149,20 @@ def _say_moved(request: MemberRequest, submission: Submission, moved: Moved, now
     messages.success(request, " ".join(said))
 
 
-def _departures(count: int, first: datetime, last: datetime, now: datetime) -> str:
-    """When so many messages leave, in a sentence."""
+def _held_now(submission: Submission, rows: QuerySet[Message], now: datetime) -> Held:
+    """How many of those that are to leave now wait for a paused gateway."""
+    return held(submission, rows.filter(state=Message.State.SCHEDULED, send_at__lte=now))
+
+
+def _departures(count: int, first: datetime, last: datetime, now: datetime, *, held: bool = False) -> str:
+    """When so many messages leave, in a sentence; `held` says that a paused gateway holds back all of them."""
+    if held:
+        said = ngettext(
+            "%(count)s message leaves when the paused gateway goes on.",
+            "%(count)s messages leave when the paused gateway goes on.",
+            count,
+        )
+        return said % {"count": _number(count)}
     if last <= now:
         said = ngettext("%(count)s message leaves now.", "%(count)s messages leave now.", count)
         return said % {"count": _number(count)}
@@ -180,8 +209,14 @@ def pause_submission(request: MemberRequest, pk: int) -> HttpResponse:
 @button_of("submission", "pk")
 def resume_submission(request: MemberRequest, pk: int) -> HttpResponse:
     """Let the messages of a paused submission go on."""
-    scheduled.resume(_submission(request, pk), now=timezone.now())
-    messages.success(request, _("The sending goes on. Each message leaves at its moment, or now if that has come."))
+    found, now = _submission(request, pk), timezone.now()
+    if scheduled.resume(found, now=now):
+        said = [_("The sending goes on. Each message leaves at its moment, or now if that has come.")]
+        if _held_now(found, found.messages.all(), now).waiting:
+            said.append(str(SOME_WAIT))
+        messages.success(request, " ".join(said))
+    else:
+        messages.warning(request, _("Nothing is held back here: no message was waiting for the sending to go on."))
     return redirect("submission", pk=pk)
 
 

@@ -18,7 +18,6 @@ from compose.compose_page import (
     ComposeRequest,
     Said,
     answering,
-    as_written,
     before_replacement,
     draft_name,
     form_of,
@@ -26,6 +25,7 @@ from compose.compose_page import (
     price_of_test,
     quote_of,
 )
+from compose.editing import Begun, as_written
 from compose.forms import OF_A_TEST, ComposeForm
 from compose.models import Submission
 from compose.recipients import MAX_RECIPIENTS
@@ -37,6 +37,8 @@ from credits.ledger import NotEnoughCredit
 
 # What the page after sending says, kept in the session until it has said it.
 AFTER_SENDING = "after_sending"
+# What is posted once more after a switch of the account is shown, and not sent yet.
+SHOWN = {"action": "check"}
 # The key of a row.
 DIGITS = re.compile(r"[0-9]{1,18}")
 
@@ -59,7 +61,7 @@ def _signed_out(request: HttpRequest, back: str) -> HttpResponse:
     return redirect(redirect_to_login(back).url, preserve_request=True)
 
 
-@member_page()
+@member_page(again=SHOWN)
 def _compose(request: ComposeRequest) -> HttpResponse:
     if request.method == "POST":
         return _act(request)
@@ -67,10 +69,22 @@ def _compose(request: ComposeRequest) -> HttpResponse:
     return _begin(request, {"recipients": answering(request)})
 
 
-def _begin(request: ComposeRequest, initial: dict[str, Any]) -> HttpResponse:
+def _begin(request: ComposeRequest, initial: dict[str, Any], begun: Begun | None = None) -> HttpResponse:
     """The page before anything was pressed: filled with `initial`, or with what came through the sign-in."""
-    kept = carried_over.taken_up(request.session, draft_name(request)) if request.method == "GET" else {}
-    return page(request, form_of(request, initial=kept or initial), Said(carried_over=bool(kept)))
+    kept = _carried_over(request)
+    # Whoever was taken out meanwhile would be written to.
+    fewer = (
+        bool(kept) and request.replaces is not None and kept.get("replaces_waiting") != str(request.replaces.waiting)
+    )
+    if fewer:
+        kept["recipients"] = initial["recipients"]
+    said = Said(begun=begun, carried_over=bool(kept), fewer=fewer)
+    return page(request, form_of(request, initial=kept or initial), said)
+
+
+def _carried_over(request: ComposeRequest) -> dict[str, str]:
+    """What came through the sign-in to this page, once."""
+    return carried_over.taken_up(request.session, draft_name(request)) if request.method == "GET" else {}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -81,7 +95,7 @@ def edit(request: ComposeRequest, pk: int) -> HttpResponse:
     return _edit(request, pk)
 
 
-@member_page(may_send)
+@member_page(may_send, again=SHOWN)
 def _edit(request: ComposeRequest, pk: int) -> HttpResponse:
     rows = Submission.objects.select_related("sender", "paused_by")
     found = get_object_or_404(rows, pk=pk, account=request.member.account)
@@ -89,14 +103,22 @@ def _edit(request: ComposeRequest, pk: int) -> HttpResponse:
         request.replaces = _as_opened(request, found)
         return _act(request)
     request.replaces = scheduled.replaceable(found)
-    if request.replaces is None:
-        sentence = _("This message has begun to leave or was cancelled, so it cannot be changed any more.")
-        messages.warning(request, sentence)
-    elif request.replaces.waiting > MAX_RECIPIENTS:
+    if request.replaces is not None and request.replaces.waiting > MAX_RECIPIENTS:
         messages.warning(request, _("This message has more recipients than one form takes. It was not changed."))
-    else:
-        return _begin(request, as_written(found, now=timezone.now()))
-    return redirect("submission", pk=pk)
+        return redirect("submission", pk=pk)
+    begun = as_written(found, now=timezone.now()) if request.replaces is not None else None
+    return _too_late(request, found) if begun is None else _begin(request, begun.initial, begun)
+
+
+def _too_late(request: ComposeRequest, found: Submission) -> HttpResponse:
+    """The submission cannot be changed any more; what came through the sign-in is kept in the form."""
+    request.replaces = scheduled.Replaced(found, found.recipients)
+    kept = _carried_over(request)
+    if kept:
+        return page(request, form_of(request, initial=kept), Said(carried_over=True, too_late=True, status=409))
+    sentence = _("This message has begun to leave or was cancelled, so it cannot be changed any more.")
+    messages.warning(request, sentence)
+    return redirect("submission", pk=found.pk)
 
 
 def _as_opened(request: ComposeRequest, submission: Submission) -> scheduled.Replaced:

@@ -37,7 +37,10 @@ class Ending(NamedTuple):
 
 
 def end_holds(endings: Sequence[Ending], *, key: str, now: datetime) -> None:
-    """Move these messages to their states and their credits with them. `key` names the occasion, once ever."""
+    """Move these messages to their states and their credits with them. `key` names the occasion, once ever.
+
+    Raises ValueError for what is no move of a message, and RuntimeError for a key that was used before.
+    """
     if not endings:
         return
     for before, after in {(ending.message.state, ending.state) for ending in endings}:

@@ -4,8 +4,9 @@ The first query reads each message of the submission once, which costs tens of m
 index on their state would cost more, at each step of each message. So a large submission is read for all together who
 follow it, and no more once nothing of it moves: once in each web process, for what is kept is that process's own (the
 default cache). Three others follow where they are needed: while something leaves later; just after a person resumed the
-submission or sent messages again; and at the end, when some could leave only late. However many recipients there are,
-there are no more.
+submission or sent messages again; and at the end, when some could leave only late. While none leaves, one more looks
+whether a gateway is paused, and up to five of those that wait when one is. However many recipients there are, there are
+no more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from django.db.models import BooleanField, Count, ExpressionWrapper, Max, Min, Q
 
 from compose.doubts import GIVEN_UP
 from compose.models import Message, Submission, is_final
+from compose.paused_gateways import held
 from compose.queries import Departures
 from compose.reasons import GATEWAY_PAUSED
 
@@ -77,7 +79,8 @@ def every(recipients: int) -> int:
 def survey(submission: Submission, *, now: datetime, follows: bool = False) -> Survey:
     """What there is of the submission now; for a page that only `follows` it, perhaps what another one has just seen.
 
-    One query, two or three; or none. A page that follows it is answered from what another one saw of the same process.
+    One query, two or three, and those of `paused_gateways.held` while none leaves; or none. A page that follows it is
+    answered from what another one saw of the same process.
     """
     if submission.recipients < SHARED_FROM:
         return _read(submission, now)
@@ -114,6 +117,12 @@ def _read(submission: Submission, now: datetime) -> Survey:
     if first and last and latest and not (State.SCHEDULED in totals or State.SENDING in totals):
         middle = first + (last - first) / 2
         late = _late(submission, middle) if latest > middle else 0
+    for_gateway = sum(row["for_gateway"] for row in rows if row["state"] == State.SCHEDULED)
+    to_go = totals.get(State.SCHEDULED, 0) - departures.waiting
+    if for_gateway < to_go and submission.paused_at is None and not any(row["recent"] for row in handed):
+        # No claim has come to them yet that would say it, and none leaves.
+        next_ones = submission.messages.filter(state=State.SCHEDULED, due_at__lte=now).exclude(reason=GATEWAY_PAUSED)
+        for_gateway += held(submission, next_ones).waiting
     return Survey(
         now=now,
         totals={state.value: totals[state] for state in State if state in totals},
@@ -128,7 +137,7 @@ def _read(submission: Submission, now: datetime) -> Survey:
         asked=_last(row["last"] for row in handed),
         rate=_rate(submission, [row for row in handed if row["recent"]], since, now),
         given_up=sum(row["given_up"] for row in rows),
-        for_gateway=sum(row["for_gateway"] for row in rows if row["state"] == State.SCHEDULED),
+        for_gateway=for_gateway,
         doubt_until=_last(row["last"] for row in rows if row["state"] == State.UNCONFIRMED),
     )
 

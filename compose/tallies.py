@@ -55,8 +55,8 @@ def _word(kind: type) -> str:
 def settled(gateway: str, said: Iterable[tuple[Outcome, datetime | None]], *, now: datetime) -> None:
     """Count the answers to messages of one chunk, each with the moment of its hand-over; one statement.
 
-    A message that returned to the queue (without that moment) has an outcome and no time of settlement. Call it last
-    in a transaction: the rows stay locked to its end.
+    A message that returned to the queue (without that moment) has an outcome and no time of settlement. In a
+    transaction call it where the order of locks in `compose.claims` has it: the rows stay locked to its end.
     """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     micros: dict[tuple[str, str], int] = defaultdict(int)

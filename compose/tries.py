@@ -88,10 +88,12 @@ def why(message: Message) -> str:
     """Why the message is where it is, in the reader's language; "" when there is nothing to explain.
 
     One that was never tried says so, where its reason is that others were: then its gateway rests. While its
-    submission is paused it waits for a person, and the gateway has no part in it.
+    submission is paused it waits for a person, and the gateway has no part in it: it may have gone on since.
     """
-    waits = message.state == State.SCHEDULED and not message.attempts
-    if not waits or message.reason != "gateway_unreachable":
+    waits = message.state == State.SCHEDULED
+    if waits and message.reason == GATEWAY_PAUSED and message.submission.paused_at:
+        return ""
+    if not waits or message.attempts or message.reason != "gateway_unreachable":
         return message.reason_sentence
     if message.due_at is None or message.submission.paused_at:
         return ""

@@ -18,8 +18,9 @@ def seen(gateway: str, *, where: str, codes: Mapping[str, int], now: datetime) -
     """Count `codes` (code -> how many times) that `gateway` said in `where`: "answer" or "report".
 
     Codes are cut to 80 characters, and empty ones are none. Beyond MOST_CODES different ones (a few more, when
-    several processes meet new ones at the same instant) they count as "…". In a transaction call it last: the rows
-    that it changes stay locked to its end, and who takes locks in another order could wait for one another for ever.
+    several processes meet new ones at the same instant) they count as "…". In a transaction call it where the order
+    of locks in `compose.claims` has it: the rows that it changes stay locked to its end, and who takes locks in another
+    order could wait for one another for ever.
     """
     counts: dict[str, int] = {}
     for code, count in codes.items():

@@ -70,7 +70,10 @@ def submission(request: MemberRequest, pk: int) -> HttpResponse:
         "cost": found.price - given_back,
         "given_back": given_back,
         "every": done.every,
-        "section": "scheduled" if departures.waiting == found.recipients else "sent",
+        # As `queries.section_of` says, of what is counted already.
+        "section": "scheduled"
+        if 0 < departures.waiting == found.recipients - done.in_state(Message.State.CANCELLED)
+        else "sent",
     }
     return render(request, "compose/submission.html", context)
 
@@ -182,21 +185,23 @@ def cancel_message(request: MemberRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(rows, pk=pk, account=request.member.account)
     if found.state == Message.State.SCHEDULED and not asking.answered(request):
         # Who pressed the button of the list goes back there.
-        from_list = "listed" in request.POST
+        if request.method == "POST":
+            return asking.lead_to(request, {"listed": 1} if "listed" in request.POST else {})
+        from_list = "listed" in request.GET
         question = asking.Question(
             choice=asking.CANCEL,
             concerned=asking.Concerned(1, found.price),
             others=asking.not_meant(found.submission.recipients - 1),
             back=reverse("scheduled") if from_list else reverse("message", kwargs={"pk": pk}),
             page=_("Scheduled SMS") if from_list else _("Message to %(number)s") % {"number": spaced(found.recipient)},
-            again={"listed": [1]} if from_list else {},
             recipient=found.recipient,
             paused=found.submission.paused_at is not None,
         )
         return asking.page(request, question, section="scheduled" if found.send_at > timezone.now() else "sent")
-    if request.method == "POST":
+    cancelled = 0
+    if asking.answered(request):
         cancelled = services.cancel(request.member.account, [pk], by=request.user, now=timezone.now())
-        _say_cancelled(request, cancelled)
+    _say_cancelled(request, cancelled)
     return redirect("scheduled")
 
 
@@ -213,11 +218,13 @@ def cancel_submission(request: MemberRequest, pk: int) -> HttpResponse:
             cancelled = services.cancel_submission(found, by=request.user, now=timezone.now(), at_most=agreed)
         except MoreWait:
             # They came back to the queue since they were counted.
-            waits = asking.concerned(waiting)
-        else:
-            _say_cancelled(request, cancelled)
-            return redirect(back)
-    elif not waits.total:
+            return asking.lead_to(request, why=asking.MORE_WAIT)
+        _say_cancelled(request, cancelled)
+        return redirect(back)
+    if request.method == "POST":
+        return asking.lead_to(request, why=asking.MORE_WAIT if asking.answered(request) else "")
+    if not waits.total:
+        _say_cancelled(request, 0)
         return redirect(back)
     question = asking.Question(
         choice=asking.CANCEL,
@@ -225,10 +232,9 @@ def cancel_submission(request: MemberRequest, pk: int) -> HttpResponse:
         others=asking.staying(found.recipients - waits.total),
         back=back,
         page=asking.named(found),
-        why=asking.MORE_WAIT if asking.answered(request) else "",
         paused=found.paused_at is not None,
     )
-    return asking.page(request, question, section="sent" if question.others else "scheduled")
+    return asking.page(request, question, section=queries.section_of(found, now=timezone.now()))
 
 
 def _say_cancelled(request: HttpRequest, count: int) -> None:

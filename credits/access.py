@@ -4,7 +4,7 @@ Every view that shows an account's things is wrapped by `member_page`, and fetch
 `request.member.account`; what belongs to another account is "not found".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -12,18 +12,23 @@ from django.contrib import messages
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from credits import queries
+from credits import made_in, queries
 from credits.models import Member
 
 SESSION_KEY = "account"
+# The account that somebody works in outlives the session in a cookie of their browser.
+COOKIE = "account"
+A_YEAR = 365 * 24 * 3600
 
 
 class MemberBackend(ModelBackend):
@@ -67,13 +72,42 @@ def _memberships(user: Any) -> list[Member]:
     return queries.memberships(user) if read is None else read
 
 
-def choose(request: HttpRequest, account_id: int) -> bool:
-    """Work in another account from now on; False when the person is no member of it."""
+def choose(request: HttpRequest, account: str) -> bool:
+    """Work in another account from now on: the one with this key; False when the person is no member of it."""
     _member, members = current(request)
-    if account_id not in {m.account_id for m in members}:
+    found = next((m for m in members if str(m.account_id) == account), None)
+    if found is None:
         return False
-    request.session[SESSION_KEY] = account_id
+    request.session[SESSION_KEY] = found.account_id
     return True
+
+
+def remember(request: HttpRequest, response: HttpResponse) -> None:
+    """Have this browser say, the next time that this person signs in, which account was chosen."""
+    response.set_signed_cookie(
+        COOKIE,
+        str(request.session[SESSION_KEY]),
+        salt=_salt(request.user),
+        max_age=A_YEAR,
+        samesite="Lax",
+        httponly=True,
+        secure=request.is_secure(),
+    )
+
+
+def come_back(request: HttpRequest, response: HttpResponse, named: str = "") -> None:
+    """Just signed in: work in the account that is `named`, else in the one that was chosen last in this browser.
+
+    In neither where the person is no member of it.
+    """
+    last = request.get_signed_cookie(COOKIE, default=None, salt=_salt(request.user))
+    if choose(request, named) or choose(request, last or ""):
+        remember(request, response)
+
+
+def _salt(user: Any) -> str:
+    # What one person chose is nothing to the next one at this browser.
+    return f"account of {user.pk}"
 
 
 def may_send(member: Member) -> bool:
@@ -86,37 +120,60 @@ def may_manage(member: Member) -> bool:
 
 def member_page(
     allowed: Callable[[Member], bool] | None = None,
+    *,
+    again: Mapping[str, str] | None = None,
+    uploads: Callable[[HttpRequest], FileUploadHandler] | None = None,
 ) -> Callable[..., Callable[..., HttpResponse]]:
     """Only members see the page; with `allowed`, only those for whom it says yes (others get "forbidden").
 
-    No cache keeps it, the browser's neither.
+    What comes from a page of another account is not done (credits/made_in.py, which says what `again` is). Files are
+    read by the handler of `uploads`, and only once it is settled that the person may do this in one of their accounts.
+    No cache keeps the page, the browser's neither.
     """
 
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def in_its_account(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            refused = made_in.refusal(request, again=again)
+            if refused is not None:
+                return refused
+            if allowed is not None and not allowed(request.member):
+                raise _forbidden()
+            return view(request, *args, **kwargs)
+
+        # Django looks at the token of the form, and so reads the body, before any of this.
+        answer = csrf_protect(in_its_account) if uploads else in_its_account
+
         @login_required
         @wraps(view)
         def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
             member, members = current(request)
             if member is None:
                 return redirect("no_account")
-            if allowed is not None and not allowed(member):
-                raise PermissionDenied(
-                    _(
-                        "Your role in this account does not allow this. Nothing was changed. An administrator of "
-                        "this installation can give you another role."
-                    )
-                )
+            if allowed is not None and not any(map(allowed, members)):
+                raise _forbidden()
+            if uploads is not None and request.method == "POST":
+                request.upload_handlers = [uploads(request)]
             request.member, request.members = member, members
             # Moments are shown as the clocks of the account show them.
             with timezone.override(member.account.zone):
-                response = view(request, *args, **kwargs)
+                response = answer(request, *args, **kwargs)
             # Numbers and texts of other people: after signing out, "Back" must not show them to the next person.
             patch_cache_control(response, private=True, no_store=True)
             return response
 
-        return wrapped
+        return csrf_exempt(wrapped) if uploads else wrapped
 
     return decorate
+
+
+def _forbidden() -> PermissionDenied:
+    return PermissionDenied(
+        _(
+            "Your role in this account does not allow this. Nothing was changed. An administrator of "
+            "this installation can give you another role."
+        )
+    )
 
 
 def button_of(
@@ -137,7 +194,7 @@ def button_of(
                 return view(request, *args, **kwargs)
             if not silent:
                 messages.warning(
-                    request, _("Nothing was changed: the page had to sign you in again. Press the button again.")
+                    request, _("Nothing was changed: the page was opened without its button. Press the button again.")
                 )
             return redirect(reverse(page, kwargs={key: kwargs[key] for key in keys}) + place)
 

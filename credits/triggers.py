@@ -7,7 +7,7 @@ trigger unless `PRAGMA recursive_triggers` is on, which the settings do for each
 A room above has triggers of its own by the same makers and adds them to the list: `register`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,20 @@ def set_once(table: str, column: str, sentence: str) -> list[Trigger]:
             f"OLD.{column} IS NOT NULL AND NEW.{column} {unlike} OLD.{column}",
         )
         for vendor, unlike in UNLIKE.items()
+    ]
+
+
+def moves(table: str, column: str, lawful: Mapping[Any, Collection[Any]], sentence: str) -> list[Trigger]:
+    """`column`, which has no NULL, goes from each value only to those that are `lawful` after it."""
+    cases = " ".join(
+        f"WHEN '{before}' THEN NEW.{column} IN ({', '.join(repr(str(after)) for after in sorted(afters))})"
+        for before, afters in lawful.items()
+        if afters
+    )
+    condition = f"NEW.{column} <> OLD.{column} AND NOT CASE OLD.{column} {cases} ELSE FALSE END"
+    return [
+        Trigger(vendor, f"{table}_{column}_moves", table, f"UPDATE OF {column}", sentence, condition)
+        for vendor in ("sqlite", "postgresql")
     ]
 
 

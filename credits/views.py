@@ -4,6 +4,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -42,11 +44,23 @@ def account_settings(request: MemberRequest) -> HttpResponse:
 @login_required
 @button_of("compose")
 def switch_account(request: HttpRequest) -> HttpResponse:
-    """Work in another account from now on."""
-    chosen = request.POST.get("account", "")
-    if not chosen.isdecimal() or len(chosen) > 18 or not access.choose(request, int(chosen)):
+    """Work in another account from now on, and go on there where the form says.
+
+    To the address `next`, or once more with all that was posted to the address `again`; neither leads elsewhere.
+    """
+    if not access.choose(request, request.POST.get("account", "")):
         raise Http404(_("You are not a member of this account."))
-    return redirect("compose")
+    again = _here(request, "again")
+    response = redirect(again or _here(request, "next") or reverse("compose"), preserve_request=bool(again))
+    access.remember(request, response)
+    return response
+
+
+def _here(request: HttpRequest, field: str) -> str:
+    """The address in a field, "" when it is not one of this installation."""
+    address = request.POST.get(field, "")
+    safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+    return address if safe else ""
 
 
 @login_required

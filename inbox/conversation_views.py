@@ -61,7 +61,8 @@ def _conversation(request: MemberRequest, pk: int) -> HttpResponse:
     return _page(request, found, by, form, said, shown=shown)
 
 
-@member_page(may_send)
+# After a switch of the account the answer is shown, and not sent yet.
+@member_page(may_send, again={"action": "check"})
 def _reply(request: MemberRequest, pk: int) -> HttpResponse:
     found = _found(request, pk)
     by = _route(request, found, threads.latest(request.member.account, found.number))

@@ -24,9 +24,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from compose import hiding, nudges, routing
+from compose.away import AWAY, let_go
 from compose.gateways.base import Call, Forged, Gateway, Heard, Unreadable
 from compose.services import keep_unreadable, store_events
 
@@ -127,7 +128,7 @@ def hear(door: Door, call: Call, *, now: datetime) -> Heard:
             # In a transaction, so that a statement that is refused leaves nothing behind.
             with transaction.atomic():
                 store_events(door.name, heard.events, now=now)
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             raise _away(door, error) from None
         except Exception as error:  # noqa: BLE001  (whatever is wrong with these events, the call is kept)
             _complain(door, f"made events that cannot be stored ({type(error).__name__}); the call is kept")
@@ -148,6 +149,7 @@ def _complain(door: Door, what: str) -> None:
 def _away(door: Door, error: Exception) -> TryAgain:
     what = f"The database does not answer ({type(error).__name__}); {door.name} is asked to call again"
     _lines.write(f"away {door.name}", logging.WARNING, what)
+    let_go()
     return TryAgain()
 
 
@@ -172,7 +174,7 @@ def _keep(door: Door, call: Call, why: str, now: datetime) -> Heard:
     try:
         with transaction.atomic():
             keep_unreadable(door.name, key, said, now=now)
-    except (OperationalError, InterfaceError) as error:
+    except AWAY as error:
         raise _away(door, error) from None
     return Heard()
 

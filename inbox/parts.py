@@ -29,6 +29,7 @@ from django.db import connection
 from compose.foreign import storable
 from compose.gateways.smpp.encoding import text_of
 from compose.models import GatewayEvent
+from inbox import restored
 from inbox.models import LongMessage, Part, Received
 
 # Stands where parts are missing.
@@ -44,7 +45,7 @@ MOST_NEAR: Final = 8
 class Whole:
     """What is to be shown: the text of a message, the event that it counts as, and how many parts are missing.
 
-    `late`: a part of a message that was shown, and paid, without it.
+    `late`: a part of a message that was shown, and paid, without it. `caused_already`: see inbox/restored.py.
     """
 
     event: GatewayEvent
@@ -53,6 +54,7 @@ class Whole:
     answers: str
     missing: int
     late: bool = False
+    caused_already: bool = False
 
 
 Show = Callable[[Whole], Received]
@@ -159,6 +161,8 @@ def _close(message: LongMessage, *, now: datetime, show: Show) -> str:
             at=max(datetime.fromisoformat(event.payload["at"]) for event in events),
             answers=next((event.payload["answers"] for event in events if event.payload["answers"]), ""),
             missing=message.of - len(found),
+            # One part that came after the restore says that it was not whole before.
+            caused_already=all(map(restored.caused_already, events)),
         )
     )
     message.closed_at, message.received = now, shown
@@ -171,7 +175,15 @@ def _alone(event: GatewayEvent, place: int, of: int) -> Whole:
     said = event.payload
     text = f"{f'{GAP} ' if place > 1 else ''}{said['text']}{f' {GAP}' if place < of else ''}"
     at = datetime.fromisoformat(said["at"])
-    return Whole(event=event, text=text, at=at, answers=said["answers"], missing=of - 1, late=True)
+    return Whole(
+        event=event,
+        text=text,
+        at=at,
+        answers=said["answers"],
+        missing=of - 1,
+        late=True,
+        caused_already=restored.caused_already(event),
+    )
 
 
 def joined(events: Sequence[GatewayEvent | None]) -> str:

@@ -36,6 +36,7 @@ REASONS: dict[str, Promise] = {
     "too_many": _("This conversation had three automatic answers within a week already."),
     "too_late": _("The message reached us more than a day late."),
     "confirmed_before": _("This number was told within a day already."),
+    "restored": _("The installation was restored from a back-up, and it may have been done after that was made."),
     "nobody": _("Nobody of the account is there in whose name it could be sent."),
 }
 

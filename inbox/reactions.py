@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from compose import nudges
+from compose.away import AWAY, let_go
 from credits import days, letters
 from credits.models import Account
 from inbox import automatic_answers
@@ -75,7 +76,8 @@ def do_waiting(*, clock: Clock = timezone.now) -> int:
     for pk in list(waiting.order_by("look_at", "pk").values_list("pk", flat=True)[:BATCH]):
         try:
             done += _do(pk, clock())
-        except (OperationalError, InterfaceError):
+        except AWAY:
+            let_go()
             raise
         except Exception:
             log.exception("The reaction %d failed", pk)

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from compose import delivery, routing, vendor_codes
+from compose.away import AWAY, let_go
 from compose.models import GatewayEvent
 from compose.services import store_events
 from credits import ledger
-from inbox import marks, matching, parts, reactions, stops
+from inbox import marks, matching, parts, reactions, restored, stops
 from inbox.models import Received
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ def poll_gateways(*, clock: Clock = timezone.now) -> int:
             _asked.add(name)
         try:
             stored += _poll(name, clock)
-        except (OperationalError, InterfaceError):
+        except AWAY:
+            let_go()
             raise
         except Exception as error:  # noqa: BLE001  (somebody else's code)
             # What waits there is offered again; the other gateways and the stored events have their turn. The text of
@@ -88,9 +90,10 @@ def apply_waiting(*, clock: Clock = timezone.now, size: int = BATCH) -> int:
                 break
             if clock() > last_start:
                 break
-    except (OperationalError, InterfaceError) as error:
+    except AWAY as error:
         # The database is busy or away, the events are innocent: the next look begins where this one stopped.
         log.warning("The database did not answer (%s); %d events were applied", type(error).__name__, done)
+        let_go()
     return done
 
 
@@ -110,7 +113,7 @@ def _apply(events: Sequence[tuple[int, str]], now: datetime) -> int:
     for pk in [pk for pk, kind in events if kind != GatewayEvent.Kind.REPORT]:
         try:
             done += _apply_received(pk, now)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise
         except Exception as error:  # noqa: BLE001  (one event that cannot be applied must not stop the others)
             _put_off(pk, error, now)
@@ -123,7 +126,7 @@ def _apply_reports(pks: Sequence[int], now: datetime) -> int:
         return 0
     try:
         done, codes = _in_one_transaction(pks, now)
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001  (one report that cannot be applied must not stop the others)
         if len(pks) == 1:
@@ -207,7 +210,15 @@ def receive(event: GatewayEvent, *, now: datetime) -> str:
         return parts.add(event, now=now, show=show)
     said = event.payload
     at = datetime.fromisoformat(said["at"])
-    shown = show(parts.Whole(event=event, text=said["text"], at=at, answers=said["answers"], missing=0))
+    whole = parts.Whole(
+        event=event,
+        text=said["text"],
+        at=at,
+        answers=said["answers"],
+        missing=0,
+        caused_already=restored.caused_already(event),
+    )
+    shown = show(whole)
     return "unmatched" if shown.account_id is None else "received"
 
 
@@ -242,7 +253,8 @@ def _show(whole: parts.Whole, *, now: datetime) -> Received:
         key = f"received:{came.pk}"
         ledger.charge(came.account, settings.SMS_REPLY_PRICE, key=key, cause=("received", str(came.pk)))
     stop = stops.heed(came, declared=stops.declared(whole.event))
-    reactions.queue(came, stop=stop, now=now)
+    if not whole.caused_already:
+        reactions.queue(came, stop=stop, now=now)
     return came
 
 
@@ -253,7 +265,7 @@ def _show_overdue(now: datetime) -> int:
         try:
             with transaction.atomic():
                 shown += parts.give_up(pk, now=now, show=partial(_show, now=now))
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise
         except Exception:
             log.exception("The long message %d could not be shown", pk)

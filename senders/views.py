@@ -5,7 +5,6 @@ from django.db import IntegrityError
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from credits.access import MemberRequest, button_of, may_manage, member_page
@@ -33,19 +32,10 @@ def senders(request: MemberRequest) -> HttpResponse:
     return render(request, "senders/senders.html", context)
 
 
-# The token of the form is looked at below, once it is settled how much of the files is read and by whom.
-@csrf_exempt
-@member_page(may_manage)
+@member_page(may_manage, uploads=BoundedFiles)
 @require_http_methods(["GET", "HEAD", "POST"])
 def sender_request(request: MemberRequest) -> HttpResponse:
     """Ask for a sender."""
-    if request.method == "POST":
-        request.upload_handlers = [BoundedFiles(request)]
-    return _request(request)
-
-
-@csrf_protect
-def _request(request: MemberRequest) -> HttpResponse:
     asked = (request.POST, request.FILES) if request.method == "POST" else ()
     form = SenderRequestForm(*asked, account=request.member.account)
     if form.is_valid():

@@ -81,6 +81,8 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "smsmanager.context.frame",
             ],
+            # Its `csrf_token` says in which account a form was made, too.
+            "builtins": ["credits.templatetags.forms_of_members"],
         },
     }
 ]

@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from compose import carried_over
+from credits import access, made_in
 from smsmanager.context import THEME_COOKIE, THEMES
 
 A_YEAR = 365 * 24 * 3600
@@ -42,9 +43,10 @@ class SignIn(LoginView):
         return super().get_context_data(**kwargs, message=carried_over.carried(self.request.POST))
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Signed in: the message waits for the compose page."""
+        """Signed in, to the account that the person worked in; the message waits for the compose page."""
         answer = super().form_valid(form)
         message = carried_over.carried(self.request.POST)
+        access.come_back(self.request, answer, message.get(made_in.FIELD, ""))
         if message:
             carried_over.put_down(self.request.session, message)
         return answer

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fixtures.brokers import broker, redis_client
 from tests.fixtures.browsers import browser, locale, page, page_errors
+from tests.fixtures.counters import counters
 from tests.fixtures.databases import django_db_setup, fresh_database
 from tests.fixtures.instances import running
 from tests.fixtures.payments import shop
@@ -14,6 +15,7 @@ from tests.fixtures.payments import shop
 __all__ = [
     "broker",
     "browser",
+    "counters",
     "django_db_setup",
     "fresh_database",
     "locale",

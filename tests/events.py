@@ -6,13 +6,13 @@ from typing import Any
 
 import time_machine
 
-from compose import dispatch
 from compose.gateways.base import Event, Received, Report
 from compose.models import GatewayEvent, Message
 from compose.services import store_events
 from credits.models import Account
 from inbox import services
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at
 
 # When events happen and arrive, unless a test says otherwise.
@@ -26,7 +26,7 @@ _keys = itertools.count(1)
 def sent(account: Account, *, now: datetime = NOON, **typed: Any) -> Message:
     """A message that the gateway took; its reference is "ref-" and its id."""
     message = factories.message(account, now=now, **typed)
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
     message.refresh_from_db()
     assert message.state == Message.State.ACCEPTED
     return message

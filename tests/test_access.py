@@ -101,6 +101,8 @@ WRITES = (302, 302, 403, 404, NO_ACCOUNT, SIGN_IN)
 # To a page that a stranger does not find.
 GOES_BACK = (302, 302, 403, 302, NO_ACCOUNT, SIGN_IN)
 ASKS = (200, 200, 403, 404, NO_ACCOUNT, SIGN_IN)
+# To the page that asks.
+LEADS = (303, 303, 403, 404, NO_ACCOUNT, SIGN_IN)
 SIGNED_IN = (200, 200, 200, 200, 200, SIGN_IN)
 ANYBODY = (200, 200, 200, 200, 200, 200)
 DOORS = [
@@ -134,14 +136,14 @@ DOORS = [
     door("resume_submission", "POST", *WRITES),
     # What waits is cancelled after the page that asks (tests/test_asked.py).
     door("cancel_submission", "GET", *ASKS),
-    door("cancel_submission", "POST", *ASKS),
+    door("cancel_submission", "POST", *LEADS),
     door("cancel_submission", "POST", *WRITES, decide="1", shown="1"),
     door("scheduled", "GET", *MEMBERS),
     door("move_message", "GET", 200, 200, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("move_message", "POST", 422, 422, 403, 404, NO_ACCOUNT, SIGN_IN),
     door("move_message", "POST", *WRITES, when="now"),
     door("cancel_message", "GET", *ASKS),
-    door("cancel_message", "POST", *ASKS),
+    door("cancel_message", "POST", *LEADS),
     door("cancel_message", "POST", *WRITES, decide="1", shown="1"),
     door("received", "GET", *MEMBERS),
     door("received_change", "GET", 302, 302, 302, 302, NO_ACCOUNT, SIGN_IN),
@@ -329,7 +331,7 @@ def test_a_button_that_is_pressed_after_the_session_has_ended_leads_to_a_page_an
     page.one("a", href=reverse("compose"), **{"class": "brand"})
     assert scene.things() == before
     said = " ".join(one.text for one in page.all(role="status"))
-    in_vain = "Nothing was changed: the page had to sign you in again. Press the button again." in said
+    in_vain = "Nothing was changed: the page was opened without its button. Press the button again." in said
     assert in_vain == (door.name in ONLY_BUTTONS)
 
 

@@ -105,8 +105,8 @@ def test_the_checks_name_what_is_missing(document: str, environ: dict[str, str],
 
 # What a worker and the web server do, in one process of the installation that the document describes.
 SEND = """
-from compose import dispatch
-dispatch.dispatch_due()
+from tests.dispatching import dispatch_due
+dispatch_due()
 """
 HEAR = """
 import json, os

@@ -10,7 +10,7 @@ from django.db.models import ProtectedError, RestrictedError
 from django.test import Client
 from django.urls import reverse
 
-from compose import dispatch, spans
+from compose import spans
 from compose.asking import DECIDE, GIVE_UP
 from compose.doubt_views import VERBS
 from compose.gateways.base import OutcomeUnknown
@@ -21,6 +21,7 @@ from inbox import services
 from inbox.models import Received, Unread
 from senders.models import Sender
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import raising, scripted_gateway
 from tests.pages import browser_of, read, sentence
@@ -163,7 +164,7 @@ def test_an_action_of_a_list_that_did_a_part_is_not_said_to_have_saved_nothing(
     sent = factories.submission(factories.account(), to=3)
     with scripted_gateway() as gateway:
         gateway.script = raising(OutcomeUnknown("lost"))
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     pks = list(sent.messages.order_by("pk").values_list("pk", flat=True))
     give_up = VERBS[GIVE_UP]
     twice = breaking("INSERT INTO credits_member SELECT * FROM credits_member")

@@ -14,7 +14,7 @@ import time_machine
 from django.db import DatabaseError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import delivery, dispatch, vendor_codes
+from compose import delivery, vendor_codes
 from compose.gateways.base import OutcomeUnknown, Report
 from compose.models import GatewayEvent, Message, Transition, VendorCode
 from compose.services import keep_unreadable, store_events
@@ -23,6 +23,7 @@ from inbox import pruning, services
 from inbox.models import Received
 from inbox.tasks import prune_events
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import LATER, about, answer, arrive, report, sent
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
@@ -48,7 +49,7 @@ def gateway() -> Iterator[ScriptedGateway]:
 def taken(account: Account, count: int) -> list[Message]:
     """So many messages that the gateway took."""
     submission = factories.submission(account, to=count)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     return list(submission.messages.order_by("pk"))
 
 
@@ -200,7 +201,7 @@ def test_what_is_new_goes_before_what_was_looked_at_in_vain_and_leaves_it_its_sh
     assert services.apply_waiting(clock=at(again), size=10) == 1
     factories.assert_message(fresh, State.DELIVERED)
     # However much is new, those that were early have their look: a quarter of each batch is theirs.
-    dispatch.dispatch_due(clock=at(again))
+    dispatch_due(clock=at(again))
     stored(*unknown(500, since=1000), now=again)
     turns = 0
     while Message.objects.get(pk=early.pk).state != State.DELIVERED:

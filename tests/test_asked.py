@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import pytest
@@ -14,14 +15,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import asking, dispatch, doubt_views, doubts
+from compose import asking, breakers, doubt_views, doubts
 from compose.gateways.base import OutcomeUnknown
-from compose.models import Message, Submission
+from compose.models import Message, Route, Submission
 from compose.numbers import spaced
 from credits.models import Account, Member
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
-from tests.gateways_for_tests import raising, scripted_gateway
+from tests.gateways_for_tests import raising, scripted_gateway, scripted_gateways
 from tests.pages import Element, browser_of, read
 
 State = Message.State
@@ -51,7 +53,7 @@ def doubtful(account: Account, to: int) -> Submission:
     made = factories.submission(account, to=to, body=LONG)
     with scripted_gateway() as gateway:
         gateway.script = raising(OutcomeUnknown("lost"))
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     assert set(made.messages.values_list("state", flat=True)) == {State.UNCONFIRMED}
     return made
 
@@ -68,10 +70,18 @@ def address_of(of: Submission, verb: str) -> str:
     return reverse(verb, kwargs={"pk": of.pk})
 
 
+def opened(answer: Any) -> Any:
+    """The page that asks, where a button led to it: it has an address of its own."""
+    if answer.status_code == 303:
+        answer = answer.client.get(answer.headers["Location"])
+    assert answer.status_code == 200
+    assert answer.request["REQUEST_METHOD"] == "GET"
+    return answer
+
+
 def asked(answer: Any) -> Element:
     """The form of the page that asks."""
-    assert answer.status_code == 200
-    return read(answer).one("form", id="asked")
+    return read(opened(answer)).one("form", id="asked")
 
 
 def figures(form: Element) -> list[str]:
@@ -100,7 +110,7 @@ def test_a_sending_is_cancelled_only_after_its_page_has_said_how_many_messages_a
     made = waiting(account, 3)
     page = read(browser.get(address_of(made, "submission")))
     action = page.form(address_of(made, "cancel_submission"))
-    answer = browser.post(action.element.attributes["action"], action.typed())
+    answer = opened(browser.post(action.element.attributes["action"], action.typed()))
     form = asked(answer)
     assert read(answer).one("h1").text == "Cancel 3 messages?"
     assert figures(form) == ["3", "6"]
@@ -114,6 +124,55 @@ def test_a_sending_is_cancelled_only_after_its_page_has_said_how_many_messages_a
     assert states(made) == [State.CANCELLED] * 3
     assert balances(account) == factories.FULL
     assert_ledger_adds_up()
+
+
+def test_a_button_leads_to_the_address_of_its_question_so_that_a_browser_can_go_back_to_it(
+    account: Account, browser: Client
+) -> None:
+    several, alone, in_doubt = waiting(account, 2), waiting(account, 1), doubtful(account, 2)
+    message = reverse("cancel_message", kwargs={"pk": alone.messages.get().pk})
+    pks = [str(pk) for pk in in_doubt.messages.order_by("pk").values_list("pk", flat=True)]
+    ticked = {"choice": "confirm", "pk": [*pks, "999999"]}
+    all_of_it = {"choice": "give_up", "shown": "2", "until": NOON.isoformat()}
+    keys, no_doubt = f"pk={pks[0]}&pk={pks[1]}", "Nothing is in doubt"
+    other = doubtful(account, 2)
+    for address, data, query, after in (
+        # What is to leave now waits for a worker still.
+        (address_of(several, "move_submission"), {"when": "now"}, "?when=now", "Send 2 messages now?"),
+        (address_of(several, "cancel_submission"), {}, "", "Nothing was cancelled"),
+        (message, {"listed": "1"}, "?listed=1", "Nothing was cancelled"),
+        (reverse("decide_chosen"), ticked, f"?choice=confirm&shown=3&until={quote(NOON.isoformat())}&{keys}", no_doubt),
+        (address_of(other, "decide_submission"), all_of_it, f"?{urlencode(all_of_it)}", no_doubt),
+    ):
+        answer = browser.post(address, data)
+        assert (answer.status_code, answer.headers["Location"]) == (303, address + query)
+        question = browser.get(address + query)
+        # Which no cache keeps: a browser asks for it again.
+        assert "no-store" in question.headers["Cache-Control"]
+        press(browser, asked(question))
+        again = browser.get(address + query, follow=True)
+        assert after in read(again).one("main").text
+    assert (states(several), states(alone)) == ([State.CANCELLED] * 2, [State.CANCELLED])
+    assert (states(in_doubt), states(other)) == ([State.ACCEPTED] * 2, [State.FAILED] * 2)
+
+
+def test_what_has_left_when_the_question_opens_is_said(account: Account, browser: Client) -> None:
+    made = waiting(account, 1)
+    message = made.messages.get()
+    for address in (reverse("cancel_message", kwargs={"pk": message.pk}), address_of(made, "cancel_submission")):
+        to = browser.post(address).headers["Location"]
+        leaving(message)
+        assert told(browser.get(to, follow=True)).startswith("Nothing was cancelled")
+        back_in_the_queue(message)
+
+
+def test_the_question_about_one_message_that_is_sent_now_speaks_of_one(account: Account, browser: Client) -> None:
+    made = waiting(account, 1)
+    form = asked(browser.get(address_of(made, "move_submission") + "?when=now"))
+    assert "It leaves at once" in form.text
+    assert form.one("button").text == "Send this message now"
+    assert untouched(made, 1)
+    assert told(press(browser, form)) == "1 message leaves now."
 
 
 def test_the_question_can_be_loaded_again_and_asked_for_in_another_language(account: Account, browser: Client) -> None:
@@ -148,7 +207,7 @@ def test_one_message_is_cancelled_only_after_the_same_question(account: Account,
     action = read(browser.get(back)).form(reverse(verb, kwargs={"pk": pk}))
     button = action.element.one("button")
     pressed = {button.attributes["name"]: button.attributes["value"]} if "name" in button.attributes else {}
-    answer = browser.post(action.element.attributes["action"], action.typed() | pressed)
+    answer = opened(browser.post(action.element.attributes["action"], action.typed() | pressed))
     form = asked(answer)
     assert read(answer).one("h1").text == "Cancel 1 message?"
     assert figures(form) == [*([] if one else [spaced(first.recipient)]), "1", "2"]
@@ -197,9 +256,11 @@ def test_looking_at_the_question_changes_nothing_and_where_nothing_is_to_ask_lea
         (address_of(in_doubt, "decide_submission"), address_of(in_doubt, "submission")),
         (reverse("decide_chosen"), reverse("unconfirmed")),
     ):
-        for query in ("", "?decide=1&choice=give_up&shown=9"):
+        for query in ("", "?decide=1&choice=&shown=9", "?decide=1&choice=x&pk=x&shown=9"):
             answer = browser.get(address + query)
             assert (answer.status_code, answer.headers["Location"]) == (302, back)
+    # With a choice in its address it asks, whatever else that says.
+    asked(browser.get(address_of(in_doubt, "decide_submission") + "?decide=1&choice=give_up&shown=9&about=1-999999999"))
     assert (states(made), states(in_doubt)) == ([State.SCHEDULED], [State.UNCONFIRMED] * 2)
 
 
@@ -215,7 +276,7 @@ def test_many_in_doubt_are_decided_only_after_the_page_has_said_what_it_means(
     account: Account, browser: Client, choice: str, title: str, means: str, price: str
 ) -> None:
     made = doubtful(account, 3)
-    answer = browser.post(address_of(made, "decide_submission"), {"choice": choice, "shown": "3"})
+    answer = opened(browser.post(address_of(made, "decide_submission"), {"choice": choice, "shown": "3"}))
     form = asked(answer)
     assert read(answer).one("h1").text == title
     assert means in form.text
@@ -243,20 +304,67 @@ def test_an_answer_that_is_given_again_does_not_send_again_what_came_in_doubt_ag
     account: Account, browser: Client
 ) -> None:
     made = doubtful(account, 2)
-    form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "again"}))
+    question = browser.post(address_of(made, "decide_submission"), {"choice": "again"}).headers["Location"]
+    form = asked(browser.get(question))
     # A colleague has the same question open, with another answer.
     other = asked(browser.post(address_of(made, "decide_submission"), {"choice": "give_up"}))
     assert told(press(browser, form)) == "2 messages are sent again."
     with scripted_gateway() as gateway:
         gateway.script = raising(OutcomeUnknown("lost"))
-        dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+        dispatch_due(clock=at(NOON + timedelta(minutes=1)))
     assert states(made) == [State.UNCONFIRMED] * 2
     for old in (form, other):
-        assert told(press(browser, old)).startswith("2 messages were left as they are")
+        # Nobody resolved it: the page still says so, and asks.
+        assert told(press(browser, old)) == (
+            "2 messages were left as they are: they were sent again meanwhile, and are in doubt since then. Look at "
+            "them anew before you decide."
+        )
         assert states(made) == [State.UNCONFIRMED] * 2
+    # Nor does it ask about the new doubt, to whoever goes back to the question.
+    gone_back = browser.get(question, follow=True)
+    assert told(gone_back) == "What is in doubt here now came after that question: look at it anew before you decide."
+    assert not read(gone_back).all("form", id="asked")
     # Who has seen that they are in doubt again may decide again.
     form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "again"}))
     assert told(press(browser, form)) == "2 messages are sent again."
+
+
+def test_a_button_from_before_a_message_was_sent_again_is_not_told_that_somebody_resolved_it(
+    account: Account, browser: Client
+) -> None:
+    made = doubtful(account, 1)
+    address = reverse("decide_message", kwargs={"pk": made.messages.get().pk})
+    button = {"choice": "again", "until": NOON.isoformat(), "shown": "1"}
+    assert told(browser.post(address, button, follow=True)) == "1 message is sent again."
+    with scripted_gateway() as gateway:
+        gateway.script = raising(OutcomeUnknown("lost"))
+        dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+    answer = browser.post(address, button, follow=True)
+    assert told(answer) == (
+        "1 message was left as it is: it was sent again meanwhile, and is in doubt since then. Look at it anew before "
+        "you decide."
+    )
+    assert read(answer).one(id="doubt").all("button", name="choice")
+    # What somebody resolved besides is said as ever.
+    both = doubtful(account, 2)
+    first, second = both.messages.order_by("pk")
+    form = asked(browser.post(address_of(both, "decide_submission"), {"choice": "give_up", "shown": "2"}))
+    doubts.confirm([first.pk], by=None, now=NOON)
+    Message.objects.filter(pk=second.pk).update(handed_over_at=NOON + timedelta(minutes=1))
+    assert told(press(browser, form)) == (
+        "1 message was left as it is: it was sent again meanwhile, and is in doubt since then. Look at it anew before "
+        "you decide. 1 message was left as it is: a report, or somebody else, had resolved it meanwhile."
+    )
+    assert states(both) == [State.ACCEPTED, State.UNCONFIRMED]
+
+
+def test_the_question_about_one_in_doubt_leads_back_to_its_page_by_its_name(account: Account, browser: Client) -> None:
+    message = doubtful(account, 1).messages.get()
+    address = reverse("decide_message", kwargs={"pk": message.pk})
+    page = read(opened(browser.post(address, {"choice": "again"})))
+    (back,) = page.all("a", **{"class": "back"})
+    assert back.attributes["href"] == reverse("message", kwargs={"pk": message.pk})
+    assert back.text == f"Message to {spaced(message.recipient)}"
 
 
 @pytest.mark.parametrize("until", ["", "x", "2026", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "\0"])
@@ -270,7 +378,7 @@ def test_a_button_that_does_not_say_of_which_doubt_it_speaks_asks_or_does_nothin
     address = reverse(where, kwargs={"pk": keys[where]} if where in keys else {})
     answer = browser.post(address, {"choice": "again", "pk": str(pk), "until": until})
     assert states(made) == [State.UNCONFIRMED]
-    if answer.status_code == 200:
+    if answer.status_code == 303:
         press(browser, asked(answer))
         assert states(made) == [State.SCHEDULED]
 
@@ -278,7 +386,7 @@ def test_a_button_that_does_not_say_of_which_doubt_it_speaks_asks_or_does_nothin
 def test_what_comes_in_doubt_after_the_question_stays_in_doubt(account: Account, browser: Client) -> None:
     made = doubtful(account, 3)
     late = made.messages.order_by("pk")[1]
-    Message.objects.filter(pk=late.pk).update(state=State.SENDING, claim=late.claim, leased_until=NOON)
+    leaving(late)
     form = asked(browser.post(address_of(made, "decide_submission"), {"choice": "again", "shown": "2"}))
     assert figures(form) == ["2", "4"]
     Message.objects.filter(pk=late.pk).update(state=State.UNCONFIRMED)
@@ -329,9 +437,13 @@ def back_in_the_queue(*rows: Message) -> None:
 
 
 def leaving(*rows: Message) -> None:
-    """As when a worker has claimed it."""
+    """As when a worker has claimed and handed it over; one in doubt was sent again before."""
     for row in rows:
-        Message.objects.filter(pk=row.pk).update(state=State.SENDING, claim=uuid4(), leased_until=NOON, due_at=None)
+        this = Message.objects.filter(pk=row.pk)
+        if row.state == State.UNCONFIRMED:
+            this.update(state=State.SCHEDULED, claim=None, leased_until=None, handed_over_at=None)
+        this.update(state=State.SENDING, claim=uuid4(), leased_until=NOON, due_at=None)
+        this.update(handed_over_at=row.handed_over_at)
 
 
 def in_between(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
@@ -372,7 +484,7 @@ def test_what_came_back_to_the_queue_since_the_question_is_asked_about_before_an
     before = asked_about > 1 or verb == "cancel_submission"
     form = asked(browser.post(address_of(made, verb), data)) if before else None
     back_in_the_queue(*late)
-    answer = press(browser, form) if form else browser.post(address_of(made, verb), data)
+    answer = press(browser, form) if form else opened(browser.post(address_of(made, verb), data))
     form = asked(answer)
     assert figures(form) == ["5", "10"]
     # Who was asked before is told why they are asked again.
@@ -419,7 +531,7 @@ def test_many_leave_at_once_only_after_the_page_has_said_how_many_messages_and_c
     held = balances(account)
     leaving(made.messages.order_by("pk")[0])
     button = read(browser.get(address_of(made, "submission"))).one(id="now-button")
-    answer = browser.post(address_of(made, "move_submission"), {"when": button.attributes["value"]})
+    answer = opened(browser.post(address_of(made, "move_submission"), {"when": button.attributes["value"]}))
     form = asked(answer)
     assert read(answer).one("h1").text == "Send 2 messages now?"
     assert figures(form) == ["2", "4"]
@@ -456,6 +568,54 @@ def test_a_question_about_a_paused_sending_promises_no_departure(account: Accoun
         text = asked(browser.post(address, data)).text
         assert "They leave at once" not in text
         assert "resumed" in text
+
+
+def test_where_the_gateway_is_paused_sending_now_promises_no_moment(account: Account, browser: Client) -> None:
+    breakers.pause("default", by=None, reason="work on the line")
+    made, alone, paused = waiting(account, 2), waiting(account, 1), waiting(account, 2)
+    address = address_of(made, "move_submission")
+    form = asked(browser.post(address, {"when": "now"}))
+    assert "The gateway is paused: they leave when the gateway goes on, or as soon as" in form.text
+    assert "at once" not in form.text
+    answer = press(browser, form)
+    assert told(answer) == "2 messages leave when the paused gateway goes on."
+    bar = "2 messages left to send · they wait until the paused gateway goes on"
+    assert bar in read(answer).one(id="bar").text
+    one = reverse("move_message", kwargs={"pk": alone.messages.get().pk})
+    said = told(browser.post(one, {"when": "now"}, follow=True))
+    assert said == "1 message leaves when the paused gateway goes on."
+    # What goes on after a pause of its own.
+    browser.post(address_of(paused, "pause_submission"), follow=True)
+    paused.messages.update(send_at=NOON)
+    assert told(browser.post(address_of(paused, "resume_submission"), follow=True)) == (
+        "The sending goes on. Each message leaves at its moment, or now if that has come. What goes by a paused "
+        "gateway leaves when the gateway goes on."
+    )
+    # A later moment is promised as ever.
+    later = {"when": "later", "date": "2026-11-25", "time": "09:30"}
+    assert "2 messages leave on Wednesday" in told(browser.post(address, later, follow=True))
+    breakers.resume("default")
+    assert "They leave at once" in asked(browser.post(address, {"when": "now"})).text
+
+
+def test_where_another_gateway_carries_some_the_paused_one_holds_back_only_the_rest(
+    account: Account, browser: Client
+) -> None:
+    # The second one is in Guadeloupe.
+    to = "06 12 34 56 78, 0690 12 34 56"
+    with scripted_gateways(default={}, spare={}):
+        Route.objects.create(gateway="spare", region="GP", priority=1)
+        breakers.pause("default", by=None, reason="work on the line")
+        made = factories.submission(account, to=to, deferred_to=NOON + timedelta(days=7))
+        form = asked(browser.post(address_of(made, "move_submission"), {"when": "now"}))
+        assert "Those that go by a paused gateway leave when the gateway goes on; the others at once" in form.text
+        assert told(press(browser, form)) == (
+            "2 messages leave now. What goes by a paused gateway leaves when the gateway goes on."
+        )
+        # Where the spare one carries all there is nothing to say.
+        Route.objects.create(gateway="spare", priority=2)
+        made.messages.update(send_at=NOON + timedelta(days=7))
+        assert "They leave at once" in asked(browser.post(address_of(made, "move_submission"), {"when": "now"})).text
 
 
 @pytest.mark.parametrize("choice", CHOICES)

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 from django.db import connection, transaction
 
-from compose import breakers, claims, dispatch, stopping
+from compose import backlog, breakers, claims, dispatch, scheduled, stopping
 from compose.breakers import Breakers
 from compose.gateways.base import (
     Accepted,
@@ -24,9 +25,11 @@ from compose.gateways.base import (
     Unsupported,
 )
 from compose.models import GatewayState, Message, Route
+from compose.queues import Queue
 from credits import letters
 from credits.models import Account, Letter
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances, due
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway, scripted_gateways, take_all
@@ -91,12 +94,23 @@ def test_a_message_that_it_cannot_carry_says_nothing_about_it(gateway: ScriptedG
     assert state().failures == 4
 
 
+def test_a_probe_that_it_cannot_carry_makes_way_for_another_one_and_no_other_chunk_does(
+    gateway: ScriptedGateway,
+) -> None:
+    fails(5)
+    GatewayState.objects.update(state=State.HALF_OPEN, try_at=seconds(600))
+    breakers.report("default", [Unsupported("no flash")], now=seconds(60))
+    assert (state().state, state().try_at) == (State.HALF_OPEN, seconds(600))
+    breakers.report("default", [Unsupported("no flash")], now=seconds(60), probe=True)
+    assert (state().state, state().try_at) == (State.OPEN, seconds(60))
+
+
 def test_chunks_that_end_in_doubt_open_it_too_so_that_no_more_messages_get_into_doubt(
     account: Account, gateway: ScriptedGateway
 ) -> None:
     fails(5, OutcomeUnknown("time-out"))
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     # What waits has not left: the reason does not say that it may have.
     assert_message(message, Message.State.SCHEDULED, "gateway_unreachable", attempts=0)
 
@@ -141,10 +155,10 @@ def test_a_gateway_without_credit_for_some_messages_goes_on_with_the_others_and_
 def test_messages_wait_for_the_next_try_and_lose_no_attempt(account: Account, gateway: ScriptedGateway) -> None:
     fails(5)
     message = factories.message(account)
-    assert dispatch.dispatch_due(clock=at(seconds(1))) == 0
+    assert dispatch_due(clock=at(seconds(1))) == 0
     assert gateway.sent == []
     assert_message(message, Message.State.SCHEDULED, "gateway_unreachable", attempts=0, due_at=seconds(30))
-    assert dispatch.dispatch_due(clock=at(seconds(30))) == 1
+    assert dispatch_due(clock=at(seconds(30))) == 1
     assert_message(message, Message.State.ACCEPTED, attempts=1)
     assert balances(account) == SPENT
     assert (state().state, state().failures, state().opened_at, state().try_at) == (State.CLOSED, 0, None, None)
@@ -156,7 +170,7 @@ def test_messages_go_by_the_next_gateway_meanwhile(account: Account) -> None:
         Route.objects.create(gateway="spare", priority=2)
         fails(5)
         message = factories.message(account)
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         assert_message(message, Message.State.ACCEPTED, gateway="spare", attempts=1)
         assert gateways["default"].sent == []
 
@@ -171,7 +185,7 @@ def test_what_is_claimed_already_is_not_handed_to_a_gateway_that_opened_meanwhil
             Route.objects.create(gateway="spare", priority=2)
         gateways["default"].script = raising(AWAY)
         submission = factories.submission(account, to=8)
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         assert len(gateways["default"].sent) == 5
         rows = submission.messages.order_by("pk").values_list("state", "gateway", "attempts")
         if spare:
@@ -186,18 +200,18 @@ def test_nobody_waits_beyond_the_validity(account: Account, gateway: ScriptedGat
     message = factories.message(account)
     last = message.valid_until - timedelta(seconds=5)
     fails(5, now=last)
-    dispatch.dispatch_due(clock=at(last))
+    dispatch_due(clock=at(last))
     assert_message(message, Message.State.SCHEDULED, "gateway_unreachable", due_at=message.valid_until)
-    dispatch.dispatch_due(clock=at(message.valid_until))
+    dispatch_due(clock=at(message.valid_until))
     assert_message(message, Message.State.FAILED, "validity_over")
 
 
 def test_one_message_tries_it_and_the_others_follow_when_it_works(account: Account, gateway: ScriptedGateway) -> None:
     fails(5)
     submission = factories.submission(account, to=20)
-    assert dispatch.dispatch_due(clock=at(seconds(30))) == 1
+    assert dispatch_due(clock=at(seconds(30))) == 1
     assert set(submission.messages.exclude(state="accepted").values_list("due_at", flat=True)) == {seconds(35)}
-    assert dispatch.dispatch_due(clock=at(seconds(35))) == 19
+    assert dispatch_due(clock=at(seconds(35))) == 19
     assert [len(chunk) for chunk in gateway.chunks] == [1, 19]
 
 
@@ -208,17 +222,45 @@ def test_a_message_that_never_gets_through_is_not_the_one_that_tries_it_each_tim
     never = submission.messages.order_by("pk")[0].recipient
     gateway.script = lambda chunk: [AWAY if one.recipient == never else Accepted(one.id) for one in chunk]
     fails(5)
-    assert dispatch.dispatch_due(clock=at(seconds(30))) == 1
+    assert dispatch_due(clock=at(seconds(30))) == 1
     assert [one.recipient for one in gateway.sent] == [never]
     assert state().try_at == seconds(90)
     assert "The gateway default takes no messages (gateway_unreachable): it rests for 60 s" in caplog.text
     # Its own next attempt has come as well, and it is still the oldest.
-    dispatch.dispatch_due(clock=at(seconds(60)))
-    assert set(submission.messages.values_list("due_at", flat=True)) == {seconds(90)}
-    dispatch.dispatch_due(clock=at(seconds(90)))
+    dispatch_due(clock=at(seconds(60)))
+    waits = list(submission.messages.order_by("pk").values_list("due_at", flat=True))
+    assert waits == [seconds(90) + breakers.BEHIND, seconds(90), seconds(90)]
+    dispatch_due(clock=at(seconds(91)))
     assert (gateway.sent[1].recipient != never, state().state) == (True, State.CLOSED)
-    dispatch.dispatch_due(clock=at(seconds(95)))
+    dispatch_due(clock=at(seconds(96)))
     assert sorted(submission.messages.values_list("state", flat=True)) == ["accepted", "accepted", "scheduled"]
+
+
+def serves(moment: datetime, *, size: int) -> None:
+    """Claim and send what is due then, so many messages at a time: few where the gateway has a limit."""
+    while True:
+        made, others = claims.claim_due(clock=at(moment), size=size)
+        if not made and not others:
+            return
+        dispatch.send(made, clock=at(moment))
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_whatever_a_claim_takes_at_once_what_was_tried_goes_behind_what_was_not(
+    account: Account, gateway: ScriptedGateway, size: int
+) -> None:
+    never = factories.message(account)
+    gateway.script = lambda chunk: [
+        BadConfiguration("not this one") if one.id == str(never.pk) else Accepted(one.id) for one in chunk
+    ]
+    serves(NOON, size=size)
+    assert state().state == State.OPEN
+    # It is the oldest, has the lowest key, and waits as the others do until the gateway is tried.
+    submission = factories.submission(account, to=5)
+    for after in (1, 7, 15, 31, 37):
+        serves(seconds(after), size=size)
+    assert set(submission.messages.values_list("state", flat=True)) == {"accepted"}
+    assert [one.id for one in gateway.sent].index(str(never.pk), 1) >= 2
 
 
 def test_each_try_that_fails_doubles_the_rest_up_to_ten_minutes(account: Account, gateway: ScriptedGateway) -> None:
@@ -230,7 +272,7 @@ def test_each_try_that_fails_doubles_the_rest_up_to_ten_minutes(account: Account
         now = state().try_at
         assert now is not None
         Message.objects.update(due_at=now)
-        assert dispatch.dispatch_due(clock=at(now)) == 1
+        assert dispatch_due(clock=at(now)) == 1
         assert len(gateway.sent) == number
         after = state()
         assert (after.state, after.opened_at) == (State.OPEN, NOON)
@@ -244,7 +286,7 @@ def test_a_clock_that_ran_ahead_when_it_opened_keeps_no_message_waiting_for_it(
 ) -> None:
     fails(5, now=NOON + timedelta(days=365))
     message = factories.message(account)
-    assert dispatch.dispatch_due(clock=at(seconds(1))) == 1
+    assert dispatch_due(clock=at(seconds(1))) == 1
     assert_message(message, Message.State.ACCEPTED, attempts=1)
 
 
@@ -265,7 +307,7 @@ def test_a_try_for_which_no_message_was_left_is_given_back(account: Account, gat
     pool = factories.pool(commercial=(), other=())
     fails(5)
     message = factories.message(account, by=pool)
-    assert dispatch.dispatch_due(clock=at(seconds(30))) == 0
+    assert dispatch_due(clock=at(seconds(30))) == 0
     assert_message(message, Message.State.SCHEDULED, "no_short_number")
     assert state().state == State.OPEN
     assert Breakers(seconds(31)).take("default")
@@ -298,7 +340,27 @@ def test_a_try_that_was_not_made_because_the_worker_stops_is_given_back(
         stops.setattr(stopping, "asked", lambda: True)
         dispatch.send(made, clock=at(seconds(30)))
     assert (state().state, state().try_at, gateway.sent) == (State.OPEN, seconds(30), [])
-    assert dispatch.dispatch_due(clock=at(seconds(31))) == 1
+    assert dispatch_due(clock=at(seconds(31))) == 1
+    assert state().state == State.CLOSED
+
+
+def test_what_was_claimed_before_it_rested_and_is_given_back_ends_no_try(gateway: ScriptedGateway) -> None:
+    account = factories.account(millis=1_000_000)
+    factories.submission(account, to=150)
+    before, _others = claims.claim_due(clock=at(NOON))
+    assert [claim.probe for claim in before] == [False, False]
+    fails(5)
+    waiting = factories.submission(account, to=2)
+    [probe], _others = claims.claim_due(clock=at(seconds(30)))
+    assert (probe.probe, len(probe.messages)) == (True, 1)
+    # Half a lease is over, so this batch goes no further.
+    dispatch.send(before, clock=at(seconds(61)))
+    assert gateway.sent == []
+    assert (state().state, state().try_at) == (State.HALF_OPEN, seconds(150))
+    # The other worker's message is still on its way: no second one follows it.
+    assert claims.claim_due(clock=at(seconds(62)))[0] == []
+    dispatch.send([probe], clock=at(seconds(63)))
+    assert [one.id for one in gateway.sent] == [str(waiting.messages.order_by("pk")[0].pk)]
     assert state().state == State.CLOSED
 
 
@@ -323,7 +385,7 @@ def test_several_workers_hand_one_message_to_a_gateway_that_is_tried(fresh_datab
     with scripted_gateway() as gateway:
         fails(5)
         factories.submission(factories.account(), to=40)
-        claimed = at_once([lambda: dispatch.dispatch_due(clock=at(seconds(30)))] * 4)
+        claimed = at_once([lambda: dispatch_due(clock=at(seconds(30)))] * 4)
     assert sorted(claimed) == [0, 0, 0, 1]
     assert len(gateway.sent) == 1
     assert state().state == State.CLOSED
@@ -372,14 +434,54 @@ def test_a_paused_gateway_takes_nothing_until_it_goes_on(account: Account, gatew
     assert breakers.pause("default", by=person, reason="Invoice")
     assert not breakers.pause("default", by=person, reason="Again")
     message = factories.message(account)
-    assert dispatch.dispatch_due(clock=at(NOON)) == 0
+    assert dispatch_due(clock=at(NOON)) == 0
     assert_message(message, Message.State.SCHEDULED, "gateway_paused", attempts=0)
     assert (state().paused_by, state().pause_reason) == (person, "Invoice")
     assert breakers.resume("default")
     assert not breakers.resume("default")
     message.refresh_from_db()
-    dispatch.dispatch_due(clock=at(due(message)))
+    dispatch_due(clock=at(due(message)))
     assert_message(message, Message.State.ACCEPTED)
+
+
+def test_when_a_paused_gateway_goes_on_nothing_says_any_more_that_it_is_paused(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        waits, held = factories.submission(account, to=3), factories.submission(account, to=2)
+        breakers.pause("default", by=None, reason="Invoice")
+        dispatch_due(clock=at(NOON))
+        assert backlog.held_back(NOON) == {("default", "gateway_paused"): (5, NOON)}
+        scheduled.pause(held, by=None, now=NOON)
+        # The moment at which they were to be looked at again has gone by for some.
+        looked_at = waits.messages.order_by("pk")[0]
+        Message.objects.filter(pk=looked_at.pk).update(due_at=seconds(10))
+        clock.move_to(seconds(20))
+        breakers.resume("default")
+    assert backlog.held_back(seconds(20)) == {}
+    rows = Message.objects.order_by("pk").values_list("submission", "due_at", "reason")
+    assert list(rows) == [
+        (waits.pk, seconds(10), ""),
+        *[(waits.pk, seconds(20), "")] * 2,
+        *[(held.pk, None, "")] * 2,
+    ]
+    assert dispatch_due(clock=at(seconds(20))) == 3
+
+
+def test_what_goes_another_way_in_the_end_waits_there_for_no_reason_of_the_first(account: Account) -> None:
+    with scripted_gateways(default={}, spare={}), time_machine.travel(NOON, tick=False) as clock:
+        Route.objects.create(gateway="default", priority=1)
+        Route.objects.create(gateway="spare", priority=2)
+        for name in ("default", "spare"):
+            breakers.pause(name, by=None, reason="Invoice")
+        message = factories.message(account)
+        dispatch_due(clock=at(NOON))
+        assert_message(message, Message.State.SCHEDULED, "gateway_paused", gateway="default")
+        clock.move_to(NOON + breakers.WHILE_GATEWAY_PAUSED)
+        breakers.resume("spare")
+        assert claims.claim_due(Queue("default", bulk=False)) == ([], 1)
+        assert_message(message, Message.State.SCHEDULED, "", gateway="spare", attempts=0)
+        assert backlog.held_back(NOON + breakers.WHILE_GATEWAY_PAUSED) == {}
 
 
 def test_who_pauses_a_gateway_says_why(gateway: ScriptedGateway) -> None:
@@ -399,12 +501,31 @@ def test_what_waits_for_a_gateway_is_looked_at_when_somebody_tries_it_now(
     assert not breakers.try_now("default")
     fails(5)
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     monkeypatch.setattr("django.utils.timezone.now", at(seconds(2)))
     assert breakers.try_now("default")
     gateway.script = take_all
-    assert dispatch.dispatch_due(clock=at(seconds(2))) == 1
+    assert dispatch_due(clock=at(seconds(2))) == 1
     assert_message(message, Message.State.ACCEPTED)
+
+
+def test_who_tries_it_now_does_not_try_the_message_again_that_it_did_not_take(
+    account: Account, gateway: ScriptedGateway
+) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        first, second = factories.message(account), factories.message(account, to="06 99 99 99 99")
+        Message.objects.filter(pk=first.pk).update(attempts=3)
+        fails(5)
+        dispatch_due(clock=at(NOON))
+        clock.move_to(seconds(2))
+        assert breakers.try_now("default")
+    rows = Message.objects.order_by("pk").values_list("due_at", "reason")
+    assert list(rows) == [
+        (seconds(2) + 3 * breakers.BEHIND, "gateway_unreachable"),
+        (seconds(2), "gateway_unreachable"),
+    ]
+    serves(seconds(2.5), size=1)
+    assert [one.id for one in gateway.sent] == [str(second.pk), str(first.pk)]
 
 
 @pytest.mark.django_db

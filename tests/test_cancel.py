@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from compose import claims, dispatch
+from compose import claims
 from compose.models import Message
 from compose.progress import progress
 from compose.queries import scheduled, sent
 from compose.services import cancel, cancel_submission
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import scripted_gateway
@@ -72,7 +73,7 @@ def test_a_message_is_either_cancelled_or_claimed(fresh_database: FreshDatabase)
             cancelled, sent_now, more = at_once(
                 [
                     lambda pks=pks: cancel(account, pks, by=None, now=NOON),  # type: ignore[misc]
-                    lambda: dispatch.dispatch_due(clock=at(NOON)),
+                    lambda: dispatch_due(clock=at(NOON)),
                     lambda pks=pks: cancel(account, pks, by=None, now=NOON),  # type: ignore[misc]
                 ]
             )

@@ -9,12 +9,13 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from compose import claims, dispatch
+from compose import claims
 from compose.models import Message
 from compose.numbers import Recipient
 from compose.services import submit
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import HELD, NOON, assert_message, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
@@ -42,8 +43,8 @@ def gateway() -> Iterator[ScriptedGateway]:
 def test_nothing_leaves_before_its_moment(account: Account, gateway: ScriptedGateway) -> None:
     moment = NOON + timedelta(days=2)
     factories.message(account, deferred_to=moment)
-    assert dispatch.dispatch_due(clock=at(moment - timedelta(microseconds=1))) == 0
-    assert dispatch.dispatch_due(clock=at(moment)) == 1
+    assert dispatch_due(clock=at(moment - timedelta(microseconds=1))) == 0
+    assert dispatch_due(clock=at(moment)) == 1
 
 
 def test_a_commercial_message_that_missed_its_window_moves_to_the_next_opening(
@@ -51,18 +52,18 @@ def test_a_commercial_message_that_missed_its_window_moves_to_the_next_opening(
 ) -> None:
     message = factories.message(account, commercial=True)
     evening = NOON.replace(hour=19)  # 20:00 in Paris
-    assert dispatch.dispatch_due(clock=at(evening)) == 0
+    assert dispatch_due(clock=at(evening)) == 0
     opening = datetime(2026, 11, 25, 7, tzinfo=UTC)
     assert_message(message, State.SCHEDULED, "window", send_at=opening, due_at=opening, postponed_by="window")
     assert message.valid_until == opening + timedelta(hours=48)
     assert balances(account) == HELD
-    assert dispatch.dispatch_due(clock=at(opening)) == 1
+    assert dispatch_due(clock=at(opening)) == 1
     assert_message(message, State.ACCEPTED)
 
 
 def test_a_message_that_is_not_commercial_leaves_in_the_night(account: Account, gateway: ScriptedGateway) -> None:
     factories.message(account)
-    assert dispatch.dispatch_due(clock=at(NOON.replace(hour=23))) == 1
+    assert dispatch_due(clock=at(NOON.replace(hour=23))) == 1
 
 
 def test_where_no_zone_is_known_the_plan_and_the_claim_use_the_accounts(gateway: ScriptedGateway, db: None) -> None:
@@ -72,7 +73,7 @@ def test_where_no_zone_is_known_the_plan_and_the_claim_use_the_accounts(gateway:
     submission, _new = submit(replace(factories.draft(account, commercial=True), recipients=[nowhere]), now=early)
     message = submission.messages.get()
     assert message.send_at == early
-    dispatch.dispatch_due(clock=at(early))
+    dispatch_due(clock=at(early))
     assert_message(message, State.ACCEPTED)
 
 
@@ -137,5 +138,5 @@ def test_who_points_to_a_message_keeps_nobody_from_sending_it(fresh_database: Fr
         message = factories.message(factories.account())
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT id FROM compose_message FOR KEY SHARE")
-            assert at_once([lambda: dispatch.dispatch_due(clock=at(NOON))]) == [1]
+            assert at_once([lambda: dispatch_due(clock=at(NOON))]) == [1]
     assert_message(message, State.ACCEPTED)

@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from compose import claims, dispatch, failover
+from compose.away import AWAY
 from compose.gateways.base import (
     Accepted,
     NotSent,
@@ -20,6 +21,7 @@ from compose.gateways.base import (
 from compose.models import GatewayState, Message
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway
 
@@ -53,7 +55,7 @@ def test_a_lease_that_ends_without_the_mark_returns_the_message_to_the_queue(
     assert dispatch.sweep(clock=at(AFTER_LEASE)) == 1
     assert_message(message, State.SCHEDULED, "lease_ended", claim=None, handed_over_at=None)
     assert balances(account) == HELD
-    dispatch.dispatch_due(clock=at(AFTER_LEASE))
+    dispatch_due(clock=at(AFTER_LEASE))
     assert_message(message, State.ACCEPTED)
     assert len(gateway.sent) == 1
 
@@ -63,7 +65,7 @@ def test_a_lease_of_a_clock_that_was_set_back_is_not_waited_for(account: Account
     claims.claim_due(clock=at(NOON + timedelta(hours=1)))
     assert dispatch.sweep(clock=at(NOON)) == 1
     assert_message(message, State.SCHEDULED, "lease_ended", claim=None)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED)
     assert len(gateway.sent) == 1
 
@@ -80,13 +82,13 @@ def test_a_busy_database_does_not_lose_the_answer_of_the_gateway(
         settle(*everything)
 
     monkeypatch.setattr(dispatch, "_settle", sometimes)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED)
     assert balances(account) == SPENT
     assert len(gateway.sent) == 1
 
 
-@pytest.mark.parametrize("kind", dispatch.AWAY, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", AWAY, ids=lambda kind: kind.__name__)
 def test_a_database_that_is_away_is_waited_for_whatever_it_says(
     account: Account, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
@@ -100,7 +102,7 @@ def test_a_database_that_is_away_is_waited_for_whatever_it_says(
 
     monkeypatch.setattr(dispatch, "_settle", after_fifteen_seconds)
     monkeypatch.setattr(time, "sleep", waited.append)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED)
 
 
@@ -116,7 +118,7 @@ def test_a_commit_whose_acknowledgement_is_lost_is_not_made_again(
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(dispatch, "_settle", and_the_connection_is_lost)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert settled == [False]
     # Settled again it would have been noted twice, and counted as two failures of the gateway.
     assert_message(message, State.UNCONFIRMED, "outcome_unknown")
@@ -142,7 +144,7 @@ def test_a_gateway_that_rests_rests_also_when_the_acknowledgement_of_that_was_lo
     monkeypatch.setattr(dispatch, "_settle", and_once_the_connection_is_lost)
     with scripted_gateway(batch_size=1) as gateway:
         gateway.script = raising(OutcomeUnknown("no answer"))
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         assert len(gateway.chunks) == 1
     assert submission.messages.filter(state=State.UNCONFIRMED).count() == 1
 
@@ -158,7 +160,7 @@ def test_a_database_that_stays_away_leaves_the_message_unconfirmed(
     monkeypatch.setattr(dispatch, "_settle", never)
     monkeypatch.setattr(dispatch, "SETTLE_PAUSES", (0.0, 0.0))
     with pytest.raises(OperationalError):
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     dispatch.sweep(clock=at(AFTER_LEASE))
     assert_message(message, State.UNCONFIRMED, "crash")
     assert len(gateway.sent) == 1
@@ -170,11 +172,11 @@ def test_a_lease_that_ends_with_the_mark_leaves_the_message_unconfirmed(
     message = factories.message(account)
     gateway.script = raising(Killed())
     with pytest.raises(Killed):
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     assert dispatch.sweep(clock=at(AFTER_LEASE)) == 1
     assert_message(message, State.UNCONFIRMED, "crash")
     assert balances(account) == HELD
-    dispatch.dispatch_due(clock=at(AFTER_LEASE + timedelta(hours=1)))
+    dispatch_due(clock=at(AFTER_LEASE + timedelta(hours=1)))
     assert len(gateway.sent) == 1
 
 
@@ -189,9 +191,9 @@ def test_a_crash_leaves_a_chunk_in_doubt_and_not_the_batch(account: Account) -> 
 
         gateway.script = third_kills
         with pytest.raises(Killed):
-            dispatch.dispatch_due(clock=at(NOON))
+            dispatch_due(clock=at(NOON))
         dispatch.sweep(clock=at(AFTER_LEASE))
-        dispatch.dispatch_due(clock=at(AFTER_LEASE))
+        dispatch_due(clock=at(AFTER_LEASE))
         states = list(submission.messages.order_by("pk").values_list("state", flat=True))
         assert states == ["accepted", "accepted", "unconfirmed", "accepted", "accepted"]
         assert sorted(message.id for message in gateway.sent) == sorted(
@@ -206,7 +208,7 @@ def test_a_worker_that_wakes_after_its_lease_sends_nothing(account: Account, gat
     dispatch.send(asleep, clock=at(AFTER_LEASE))
     assert gateway.sent == []
     dispatch.sweep(clock=at(AFTER_LEASE))
-    dispatch.dispatch_due(clock=at(AFTER_LEASE))
+    dispatch_due(clock=at(AFTER_LEASE))
     dispatch.send(asleep, clock=at(NOON))
     assert_message(message, State.ACCEPTED, attempts=1)
     assert len(gateway.sent) == 1
@@ -233,7 +235,7 @@ def test_an_answer_that_comes_after_the_sweep_still_counts(
         return [answer]
 
     gateway.script = slow
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert swept == [("unconfirmed", "crash")]
     message.refresh_from_db()
     assert (message.state, message.reason) == (state, reason)
@@ -252,7 +254,7 @@ def test_a_late_word_that_the_message_did_not_leave_counts_as_an_attempt_like_an
         return [NotSent("refused")]
 
     gateway.script = slow
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.FAILED, "too_many_attempts")
     assert balances(account) == FULL
 
@@ -262,7 +264,7 @@ def test_an_unconfirmed_message_that_nobody_confirms_expires_and_is_given_back(
 ) -> None:
     message = factories.message(account)
     gateway.script = raising(OutcomeUnknown("lost"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     end = message.valid_until + timedelta(days=7)
     assert dispatch.sweep(clock=at(end - timedelta(seconds=1))) == 0
     assert dispatch.sweep(clock=at(end)) == 1

@@ -9,7 +9,6 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compose import dispatch
 from compose.numbers import Recipient
 from compose.planning import plan
 from compose.schedule import next_opening
@@ -20,6 +19,7 @@ from compose.zones import UTC_ZONE
 from credits.models import Account
 from senders.models import Sender
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at
 from tests.gateways_for_tests import scripted_gateway
 
@@ -109,7 +109,7 @@ def test_the_claim_holds_each_country_to_its_own_window(account: Account, settin
     assert set(submission.messages.values_list("postponed_by", flat=True)) == {"", "window"}  # La Réunion sleeps.
     settings.SMS_COMMERCIAL_WINDOWS = {"default": {}, "BE": None}
     with scripted_gateway() as gateway:
-        dispatch.dispatch_due(clock=at(utc("2026-11-21T19:30")))
+        dispatch_due(clock=at(utc("2026-11-21T19:30")))
     assert {one.recipient for one in gateway.sent} == {NUMBERS["GP"], NUMBERS["BE"], NUMBERS["US"]}
     assert set(submission.messages.filter(reason="window").values_list("region", flat=True)) == {"FR"}
     assert_ledger_adds_up()

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from compose import dispatch, listening, routing
+from compose import listening, routing
 from compose.gateways.smpp.arrivals import MOST_PENDING
 from compose.models import GatewayEvent, Message
 from credits.models import Account
@@ -21,6 +21,7 @@ from inbox import doors, services
 from inbox.door_views import door
 from tests import factories
 from tests.called_gateways import CalledGateway, called_gateway
+from tests.dispatching import dispatch_due
 from tests.events import LATER
 from tests.factories import NOON, assert_message, at
 from tests.gateways.peers import QUICK
@@ -63,7 +64,7 @@ def delivered(reference: str, key: str) -> dict[str, Any]:
 
 def taken(account: Account) -> Message:
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     return message
 
 
@@ -157,7 +158,7 @@ def test_ten_thousand_deliveries_of_rubbish_stay_bounded_and_a_genuine_one_behin
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     flood, most, asked = itertools.islice(rubbish(), FLOOD), 0, 0
     genuine: list[int] = []

@@ -13,11 +13,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import dispatch, doubts, unconfirmed
+from compose import doubts, unconfirmed
 from compose.gateways.base import OutcomeUnknown
 from compose.models import Message, Submission
 from credits.models import Account, Member
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import arrive, report
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway
@@ -60,7 +61,7 @@ def admin() -> Client:
 def doubtful(account: Account, to: int = 1) -> Submission:
     """A submission whose messages may all have left."""
     made = factories.submission(account, to=to)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert set(made.messages.values_list("state", flat=True)) == {State.UNCONFIRMED}
     return made
 
@@ -386,7 +387,9 @@ def test_what_was_resolved_while_the_administrator_read_is_left_alone(account: A
 def test_what_comes_in_doubt_while_the_administrator_reads_stays_in_doubt(account: Account, admin: Client) -> None:
     made = doubtful(account, 3)
     late = made.messages.order_by("pk")[0]
-    Message.objects.filter(pk=late.pk).update(state=State.SENDING, claim=uuid4(), leased_until=NOON)
+    this = Message.objects.filter(pk=late.pk)
+    this.update(state=State.SCHEDULED, claim=None, leased_until=None, handed_over_at=None)
+    this.update(state=State.SENDING, claim=uuid4(), leased_until=NOON, handed_over_at=late.handed_over_at)
     query = "?gateway=default"
     page = chosen(admin, "doubt_send_again", [made.messages.order_by("pk")[1].pk], query, select_across="1")
     assert "You decide about 2 unconfirmed messages:" in page.one(id="content-main").text
@@ -399,7 +402,7 @@ def test_an_administrators_answer_that_is_given_again_sends_nothing_again(accoun
     made = doubtful(account, 2)
     page = chosen(admin, "doubt_send_again", list(made.messages.values_list("pk", flat=True)))
     assert "2 messages are sent again." in go_on(admin, page).text
-    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+    dispatch_due(clock=at(NOON + timedelta(minutes=1)))
     assert states(made) == [State.UNCONFIRMED] * 2
     assert "2 messages were left as they are" in go_on(admin, page).text
     assert states(made) == [State.UNCONFIRMED] * 2

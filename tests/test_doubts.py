@@ -15,6 +15,7 @@ from compose.models import Message, OptOut, Route, Submission
 from compose.services import cancel
 from credits.models import Account, Transfer
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import arrive, report
 from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway, scripted_gateways, take_all
@@ -48,7 +49,7 @@ def person(account: Account) -> User:
 def doubtful(account: Account, *, now: datetime = NOON, **typed: Any) -> Message:
     """A message of which nobody knows whether it left."""
     message = factories.message(account, now=now, **typed)
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
     message.refresh_from_db()
     assert message.state == State.UNCONFIRMED
     return message
@@ -93,7 +94,7 @@ def test_what_is_sent_again_waits_with_its_price_held_and_is_paid_once(
     assert balances(account) == HELD
     assert message.transitions.get(state=State.SCHEDULED).by == person
     gateway.script = take_all
-    dispatch.dispatch_due(clock=at(SOON))
+    dispatch_due(clock=at(SOON))
     assert_message(message, State.ACCEPTED, attempts=2)
     assert len(gateway.sent) == 2
     assert balances(account) == SPENT
@@ -103,7 +104,7 @@ def test_a_message_that_is_sent_again_may_be_in_doubt_again(account: Account, ga
     message = doubtful(account)
     for times in range(2, 5):
         doubts.send_again([message.pk], by=None, now=SOON)
-        dispatch.dispatch_due(clock=at(SOON))
+        dispatch_due(clock=at(SOON))
         assert_message(message, State.UNCONFIRMED, "outcome_unknown", attempts=times)
     assert balances(account) == HELD
     doubts.confirm([message.pk], by=None, now=SOON)
@@ -117,7 +118,7 @@ def test_a_validity_that_is_over_begins_again_with_the_order(account: Account, g
     doubts.send_again([message.pk], by=None, now=much_later)
     assert_message(message, State.SCHEDULED, "sent_again", valid_until=much_later + VALIDITY)
     gateway.script = take_all
-    dispatch.dispatch_due(clock=at(much_later))
+    dispatch_due(clock=at(much_later))
     assert_message(message, State.ACCEPTED)
     assert gateway.sent[-1].validity == VALIDITY.total_seconds()
 
@@ -142,11 +143,11 @@ def _in_state(account: Account, gateway: ScriptedGateway, state: str) -> Message
     if state == State.CANCELLED:
         cancel(account, [message.pk], by=None, now=NOON)
     elif state == State.FAILED:
-        dispatch.dispatch_due(clock=at(message.valid_until))
+        dispatch_due(clock=at(message.valid_until))
     elif state == State.SENDING:
         claims.claim_due(clock=at(NOON))
     else:
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         if state != State.ACCEPTED:
             arrive(report(state, reference=f"ref-{message.pk}"))
     message.refresh_from_db()
@@ -176,7 +177,7 @@ def test_a_message_in_another_doubt_than_the_one_that_was_seen_is_left_alone(acc
     message = doubtful(account)
     first = message.handed_over_at
     assert doubts.send_again([message.pk], by=None, now=SOON, seen=doubts.Seen(until=first)) == (1, 0)
-    dispatch.dispatch_due(clock=at(SOON))
+    dispatch_due(clock=at(SOON))
     assert_message(message, State.UNCONFIRMED, "outcome_unknown")
     assert choice([message.pk], by=None, now=SOON, seen=doubts.Seen(until=first)) == (0, 1)
     assert choice([message.pk], by=None, now=SOON, seen=doubts.Seen(until=message.handed_over_at)) == (1, 0)
@@ -187,7 +188,7 @@ def test_several_are_decided_in_batches_with_one_line_for_each(
 ) -> None:
     monkeypatch.setattr(doubts, "BATCH", 4)
     sent = factories.submission(account, to=10)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     pks = list(sent.messages.values_list("pk", flat=True))
     assert doubts.confirm([*pks, 10**9], by=None, now=SOON) == (10, 1)
     assert balances(account) == {"available": 90_000, "held": 0, "spent": 10_000}
@@ -204,7 +205,7 @@ def test_many_cost_as_many_statements_as_a_few(account: Account, choice: Any) ->
     costs = []
     for many in (2, 60):
         sent = factories.submission(account, to=many)
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         pks = list(sent.messages.values_list("pk", flat=True))
         with CaptureQueriesContext(connection) as queries:
             assert choice(pks, by=None, now=SOON) == (many, 0)
@@ -227,7 +228,7 @@ def test_what_is_sent_again_does_not_go_to_who_has_opted_out_meanwhile(
     message = doubtful(account, commercial=True)
     factories.opt_out(account, message.recipient, source=OptOut.Source.MANUAL)
     doubts.send_again([message.pk], by=None, now=SOON)
-    dispatch.dispatch_due(clock=at(SOON))
+    dispatch_due(clock=at(SOON))
     assert_message(message, State.FAILED, "opted_out")
     assert len(gateway.sent) == 1
     assert balances(account) == FULL
@@ -239,7 +240,7 @@ def test_a_commercial_message_that_is_sent_again_at_night_waits_for_its_hours(
     message = doubtful(account, commercial=True)
     night = NOON + timedelta(hours=12)
     doubts.send_again([message.pk], by=None, now=night)
-    dispatch.dispatch_due(clock=at(night))
+    dispatch_due(clock=at(night))
     message.refresh_from_db()
     assert (message.state, message.reason) == (State.SCHEDULED, "window")
     assert len(gateway.sent) == 1
@@ -250,7 +251,7 @@ def test_what_is_sent_again_waits_while_its_submission_is_paused(account: Accoun
     Submission.objects.filter(pk=message.submission_id).update(paused_at=NOON)
     doubts.send_again([message.pk], by=None, now=SOON)
     gateway.script = take_all
-    dispatch.dispatch_due(clock=at(SOON))
+    dispatch_due(clock=at(SOON))
     message.refresh_from_db()
     assert message.state == State.SCHEDULED
     assert len(gateway.sent) == 1
@@ -266,7 +267,7 @@ def test_all_gateways_that_can_carry_it_are_asked_when_it_is_sent_again(account:
         assert message.passed_over == "first"
         doubts.send_again([message.pk], by=None, now=SOON)
         made["first"].script = take_all
-        dispatch.dispatch_due(clock=at(SOON))
+        dispatch_due(clock=at(SOON))
         assert_message(message, State.ACCEPTED, gateway="first")
         assert [len(made[name].sent) for name in ("first", "second")] == [2, 1]
 
@@ -321,7 +322,7 @@ def test_a_report_that_the_first_time_had_left_stops_the_second(
     doubts.send_again([message.pk], by=None, now=SOON)
     assert arrive(echo(message, status), now=SOON) == ["applied"]
     gateway.script = take_all
-    dispatch.dispatch_due(clock=at(LATER))
+    dispatch_due(clock=at(LATER))
     assert_message(message, status, "arrived_first", gateway_ref="late")
     assert len(gateway.sent) == 1
     assert balances(account) == SPENT
@@ -344,7 +345,7 @@ def test_a_report_that_the_first_time_did_not_arrive_stops_nothing(
     assert arrive(echo(message, status), now=SOON) == ["no_change"]
     assert_message(message, State.SCHEDULED, "sent_again")
     gateway.script = take_all
-    dispatch.dispatch_due(clock=at(LATER))
+    dispatch_due(clock=at(LATER))
     assert_message(message, State.ACCEPTED)
     assert len(gateway.sent) == 2
     assert balances(account) == SPENT
@@ -354,7 +355,7 @@ def test_the_second_time_is_stopped_between_two_of_its_attempts(account: Account
     message = doubtful(account)
     doubts.send_again([message.pk], by=None, now=SOON)
     gateway.script = raising(NotSent("away"))
-    dispatch.dispatch_due(clock=at(SOON))
+    dispatch_due(clock=at(SOON))
     assert_message(message, State.SCHEDULED, "gateway_unreachable")
     assert arrive(echo(message, "delivered"), now=SOON) == ["applied"]
     assert_message(message, State.DELIVERED, "arrived_first")
@@ -365,7 +366,7 @@ def test_a_message_that_nobody_had_sent_again_is_stopped_by_no_report(
 ) -> None:
     gateway.script = raising(NotSent("away"))
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert arrive(echo(message, "delivered"), now=SOON) == [""]
     assert_message(message, State.SCHEDULED, "gateway_unreachable")
 
@@ -387,7 +388,7 @@ def test_a_report_that_comes_while_it_is_handed_over_again_speaks_of_the_first_t
         raise OutcomeUnknown("lost")
 
     gateway.script = slow
-    dispatch.dispatch_due(clock=at(LATER))
+    dispatch_due(clock=at(LATER))
     assert seen == [""]
     assert_message(message, State.UNCONFIRMED, "outcome_unknown")
     arrive(now=LATER + timedelta(hours=1))
@@ -399,7 +400,7 @@ def test_a_report_about_the_second_time_ends_a_message_that_is_in_doubt_again(
 ) -> None:
     message = doubtful(account)
     doubts.send_again([message.pk], by=None, now=SOON)
-    dispatch.dispatch_due(clock=at(SOON))
+    dispatch_due(clock=at(SOON))
     assert arrive(echo(message, "rejected"), now=LATER) == ["applied"]
     assert_message(message, State.UNDELIVERED, "rejected")
     assert balances(account) == FULL
@@ -411,7 +412,7 @@ def test_a_report_about_the_first_time_leaves_alone_what_was_accepted_the_second
     message = doubtful(account)
     doubts.send_again([message.pk], by=None, now=SOON)
     gateway.script = take_all
-    dispatch.dispatch_due(clock=at(SOON))
+    dispatch_due(clock=at(SOON))
     assert arrive(echo(message, "undelivered"), now=LATER) == [""]
     assert arrive(report("delivered", reference=f"ref-{message.pk}"), now=LATER) == ["", "applied"]
     assert_message(message, State.DELIVERED)
@@ -427,7 +428,7 @@ def test_an_answer_that_comes_after_the_choice_changes_nothing(account: Account,
         return take_all(chunk)
 
     gateway.script = slow
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.FAILED, "given_up")
     assert balances(account) == FULL
 

@@ -20,6 +20,7 @@ from credits.models import Account
 from inbox import services
 from smsmanager.proof import prove
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import report
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
@@ -41,7 +42,7 @@ def doubtful(account: Account, gateway: ScriptedGateway, count: int) -> tuple[Su
     """A submission whose messages may all have left, and their keys."""
     gateway.script = raising(OutcomeUnknown("lost"))
     made = factories.submission(account, to=count)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert set(made.messages.values_list("state", flat=True)) == {State.UNCONFIRMED}
     return made, list(made.messages.order_by("pk").values_list("pk", flat=True))
 
@@ -96,10 +97,10 @@ def test_two_orders_to_send_again_and_two_workers_send_each_message_once_more(
         first, second, *_claimed = at_once(
             [
                 *[deciding(doubts.send_again, pks)] * 2,
-                *[lambda: dispatch.dispatch_due(clock=at(SOON))] * 2,
+                *[lambda: dispatch_due(clock=at(SOON))] * 2,
             ]
         )
-        dispatch.dispatch_due(clock=at(SOON))
+        dispatch_due(clock=at(SOON))
         assert first.changed + second.changed == 8
         assert sorted(int(one.id) for one in gateway.sent) == pks
     assert balances(account) == {"available": 76_000, "held": 0, "spent": 24_000}
@@ -153,7 +154,7 @@ def test_without_a_second_look_a_second_click_would_send_what_is_being_sent(
     gateway.chunks.clear()
     gateway.script = clicked_meanwhile
     for _time in range(2):
-        dispatch.dispatch_due(clock=at(SOON))
+        dispatch_due(clock=at(SOON))
     assert len(gateway.sent) == left
 
 
@@ -179,7 +180,7 @@ class AnySequence(RuleBasedStateMachine):
     @rule(answers=st.lists(st.sampled_from(["taken", "doubt", "doubt", "not sent"]), min_size=6, max_size=6))
     def dispatch(self, answers: list[str]) -> None:
         self.gateway.script = lambda chunk: [self._answer(one, answers[int(one.id) % 6]) for one in chunk]
-        dispatch.dispatch_due(clock=at(self.now))
+        dispatch_due(clock=at(self.now))
 
     def _answer(self, one: Outgoing, answer: str) -> Outcome:
         if answer == "taken":
@@ -234,7 +235,7 @@ class AnySequence(RuleBasedStateMachine):
         # What is left over would have its turn in the next sequence.
         doubts.give_up(self.chosen(63), by=None, now=self.now, seen=doubts.Seen(self.account))
         dispatch.sweep(clock=at(self.now + timedelta(days=30)))
-        dispatch.dispatch_due(clock=at(self.now + timedelta(days=30)))
+        dispatch_due(clock=at(self.now + timedelta(days=30)))
         self.context.__exit__(None, None, None)
 
 

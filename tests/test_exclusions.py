@@ -8,13 +8,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import breakers, claims, dispatch, optouts, services
+from compose import breakers, claims, optouts, services
 from compose.models import Message, OptOut, Submission
 from compose.planning import Plan, Refused, plan
 from compose.quotes import quote
 from compose.services import submit
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import FULL, HELD, NOON, assert_ledger_adds_up, assert_message, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
@@ -160,7 +161,7 @@ def test_an_opt_out_that_is_committed_elsewhere_while_a_message_is_planned_is_se
 def test_who_opts_out_before_the_message_leaves_does_not_get_it(account: Account, gateway: ScriptedGateway) -> None:
     submission = factories.submission(account, to=BOTH, commercial=True)
     factories.opt_out(account, GONE)
-    assert dispatch.dispatch_due(clock=at(NOON)) == 1
+    assert dispatch_due(clock=at(NOON)) == 1
     assert [one.recipient for one in gateway.sent] == [STAYS]
     assert_message(submission.messages.get(recipient=GONE), State.FAILED, "opted_out", attempts=0, final_at=NOON)
     assert_message(submission.messages.get(recipient=STAYS), State.ACCEPTED)
@@ -174,7 +175,7 @@ def test_without_the_look_at_the_claim_the_message_would_leave(
     factories.submission(account, to=GONE, commercial=True)
     factories.opt_out(account, GONE)
     monkeypatch.setattr(claims, "_opted_out", lambda rows: set())
-    assert dispatch.dispatch_due(clock=at(NOON)) == 1
+    assert dispatch_due(clock=at(NOON)) == 1
 
 
 def test_a_message_that_is_not_commercial_leaves_though_its_recipient_opted_out(
@@ -182,7 +183,7 @@ def test_a_message_that_is_not_commercial_leaves_though_its_recipient_opted_out(
 ) -> None:
     message = factories.message(account, to=GONE)
     factories.opt_out(account, GONE)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED)
 
 
@@ -192,7 +193,7 @@ def test_who_was_taken_off_the_list_before_the_message_leaves_gets_it(
     message = factories.message(account, to=GONE, commercial=True)
     listed = factories.opt_out(account, GONE)
     optouts.take_off(account, listed.pk, by=factories.owner(account), reason="A mistake.")
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED)
 
 
@@ -204,7 +205,7 @@ def test_each_message_of_a_batch_is_held_against_the_list_of_its_own_account(
     theirs = factories.message(other, to=GONE, commercial=True)
     factories.opt_out(account, GONE)
     factories.opt_out(other, STAYS)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(mine, State.FAILED, "opted_out")
     assert_message(theirs, State.ACCEPTED)
 
@@ -214,7 +215,7 @@ def test_a_message_outside_its_window_whose_recipient_opted_out_is_given_back_at
 ) -> None:
     message = factories.message(account, to=GONE, commercial=True)
     factories.opt_out(account, GONE)
-    dispatch.dispatch_due(clock=at(NOON.replace(hour=22)))
+    dispatch_due(clock=at(NOON.replace(hour=22)))
     assert_message(message, State.FAILED, "opted_out")
     assert balances(account) == FULL
 
@@ -222,7 +223,7 @@ def test_a_message_outside_its_window_whose_recipient_opted_out_is_given_back_at
 def test_a_message_whose_validity_is_over_failed_for_that(account: Account, gateway: ScriptedGateway) -> None:
     message = factories.message(account, to=GONE, commercial=True)
     factories.opt_out(account, GONE)
-    dispatch.dispatch_due(clock=at(message.valid_until))
+    dispatch_due(clock=at(message.valid_until))
     assert_message(message, State.FAILED, "validity_over")
 
 

@@ -26,6 +26,7 @@ from compose.models import GatewayState, Message, Route
 from credits.models import Account
 from inbox import services as inbox_services
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import FULL, HELD, NOON, SPENT, assert_ledger_adds_up, assert_message, at, balances, due
 from tests.gateways_for_tests import Script, ScriptedGateway, answering, raising, scripted_gateways, take_all
 
@@ -62,7 +63,7 @@ def test_what_certainly_did_not_leave_goes_by_the_next_gateway_at_once(
 ) -> None:
     message = factories.message(account)
     gateways["first"].script = how(error)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert sent(gateways) == [0, 1, 1]
     assert_message(message, State.ACCEPTED, gateway="second", attempts=2)
     assert balances(account) == SPENT
@@ -76,7 +77,7 @@ def test_what_was_refused_for_good_is_offered_to_no_other_gateway(
 ) -> None:
     message = factories.message(account)
     gateways["first"].script = answering(error)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.FAILED, error.reason)
     assert sent(gateways) == [0, 1, 0]
     assert balances(account) == FULL
@@ -89,7 +90,7 @@ def test_after_the_last_gateway_the_message_waits_and_the_round_begins_again(
     gateways["first"].script = gateways["second"].script = raising(NotSent("away"))
     now, waits = NOON, []
     for _round in range(3):
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         message.refresh_from_db()
         assert message.passed_over == ""
         waits.append((due(message) - now).total_seconds())
@@ -99,7 +100,7 @@ def test_after_the_last_gateway_the_message_waits_and_the_round_begins_again(
     for step, wait in zip((5, 10, 20), waits, strict=True):
         assert 0.8 * step <= wait <= 1.2 * step
     gateways["first"].script = take_all
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
     assert_message(message, State.ACCEPTED, gateway="first", attempts=7)
 
 
@@ -109,7 +110,7 @@ def test_a_last_gateway_that_asks_for_patience_gets_it(account: Account, gateway
     gateways["second"].script = raising(Throttled("slow", retry_after=60))
     before = now = NOON
     while len(gateways["second"].sent) < 2:
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         before, now = now, Message.objects.get(pk=message.pk).due_at or now
     assert NOON + timedelta(seconds=60) <= before
     # The first one did not ask for it.
@@ -125,7 +126,7 @@ def test_a_first_gateway_that_asks_for_patience_gets_it_while_the_second_is_aske
     gateways["second"].script = raising(NotSent("away"))
     before = now = NOON
     while len(gateways["first"].sent) < 2:
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         before, now = now, Message.objects.get(pk=message.pk).due_at or now
         assert now > before
     assert NOON + patience <= before
@@ -142,7 +143,7 @@ def test_a_gateway_that_asks_for_patience_gets_it_while_the_other_one_rests(
     GatewayState.objects.filter(name="second").update(try_at=NOON + timedelta(seconds=500))
     message = factories.message(account)
     gateways["first"].script = raising(Throttled("slow", retry_after=300))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     assert message.state == State.SCHEDULED
     assert message.due_at == NOON + timedelta(seconds=300)
@@ -152,7 +153,7 @@ def test_a_gateway_that_asks_for_patience_gets_it_while_the_other_one_rests(
 def test_what_no_gateway_can_carry_fails(account: Account, gateways: dict[str, ScriptedGateway]) -> None:
     message = factories.message(account)
     gateways["first"].script = gateways["second"].script = raising(Unsupported("no"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.FAILED, "unsupported")
     assert sent(gateways) == [0, 1, 1]
     assert balances(account) == FULL
@@ -164,10 +165,10 @@ def test_a_gateway_that_cannot_carry_the_message_is_not_asked_in_the_next_round(
     message = factories.message(account)
     gateways["first"].script = raising(Unsupported("no"))
     gateways["second"].script = raising(NotSent("away"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.SCHEDULED, "gateway_unreachable")
     gateways["second"].script = raising(Unsupported("no"))
-    dispatch.dispatch_due(clock=at(due(message)))
+    dispatch_due(clock=at(due(message)))
     assert_message(message, State.FAILED, "unsupported")
     assert sent(gateways) == [0, 1, 2]
 
@@ -175,7 +176,7 @@ def test_a_gateway_that_cannot_carry_the_message_is_not_asked_in_the_next_round(
 def test_each_message_of_a_chunk_goes_its_own_way(account: Account, gateways: dict[str, ScriptedGateway]) -> None:
     submission = factories.submission(account, to=4)
     gateways["first"].script = answering(Accepted("a"), NotSent("b"), OutcomeUnknown("c"), Rejected("d"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     rows = submission.messages.order_by("pk").values_list("state", "gateway")
     assert list(rows) == [("accepted", "first"), ("accepted", "second"), ("unconfirmed", "first"), ("failed", "first")]
     assert_ledger_adds_up()
@@ -202,7 +203,7 @@ def time_goes_by(rounds: int = 6) -> None:
         later = NOON + timedelta(minutes=minutes)
         dispatch.sweep(clock=at(later))
         inbox_services.apply_waiting(clock=at(later))
-        dispatch.dispatch_due(clock=at(later))
+        dispatch_due(clock=at(later))
 
 
 @pytest.mark.parametrize("script", DOUBTS.values(), ids=DOUBTS)
@@ -211,7 +212,7 @@ def test_what_may_have_left_is_never_given_to_a_second_gateway(
 ) -> None:
     message = factories.message(account)
     gateways["first"].script = script
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.UNCONFIRMED, "outcome_unknown", gateway="first")
     time_goes_by()
     assert sent(gateways) == [0, 1, 0]
@@ -225,7 +226,7 @@ def test_what_may_have_left_by_the_second_gateway_goes_by_no_third(
     message = factories.message(account)
     gateways["first"].script = raising(NotSent("away"))
     gateways["second"].script = raising(OutcomeUnknown("lost"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     time_goes_by()
     assert sent(gateways) == [0, 1, 1]
     assert_message(message, State.EXPIRED, "never_confirmed", gateway="second")
@@ -237,7 +238,7 @@ def test_a_process_that_dies_with_the_mark_written_leaves_it_to_no_other_gateway
     message = factories.message(account)
     gateways["first"].script = raising(Killed())
     with pytest.raises(Killed):
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     time_goes_by(4)
     assert_message(message, State.UNCONFIRMED, "crash", gateway="first")
     assert sent(gateways) == [0, 1, 0]
@@ -253,11 +254,11 @@ def test_an_answer_after_the_lease_gives_the_message_to_no_other_gateway(
     def slow(chunk: Sequence[Outgoing]) -> Sequence[Outcome]:
         dispatch.sweep(clock=at(AFTER_LEASE))
         # Another worker looks meanwhile.
-        dispatch.dispatch_due(clock=at(AFTER_LEASE))
+        dispatch_due(clock=at(AFTER_LEASE))
         return [late]
 
     gateways["first"].script = slow
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     time_goes_by()
     assert sent(gateways) == [0, 1, 0]
     assert_ledger_adds_up()
@@ -275,8 +276,8 @@ def test_a_late_word_that_it_certainly_did_not_leave_opens_the_way_to_the_next_g
         return [NotSent("no connection")]
 
     gateways["first"].script = slow
-    dispatch.dispatch_due(clock=at(NOON))
-    dispatch.dispatch_due(clock=at(AFTER_LEASE))
+    dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(AFTER_LEASE))
     assert_message(message, State.ACCEPTED, gateway="second")
     assert sent(gateways) == [0, 1, 1]
 
@@ -287,7 +288,7 @@ def test_a_report_about_an_unconfirmed_message_ends_it_where_it_went(
     message = factories.message(account)
     gateways["first"].script = raising(NotSent("away"))
     gateways["second"].script = raising(OutcomeUnknown("lost"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     report: dict[str, Any] = {"reference": "r", "message_id": str(message.pk), "status": "delivered", "at": NOON}
     # The first gateway never had it: what it says is of another message.
     services.store_events("first", [base.Report(key="a", **report)], now=NOON)

@@ -4,11 +4,11 @@ import io
 
 import pytest
 
-from compose import dispatch
 from compose.gateways.base import Accepted, Outgoing
 from compose.gateways.console import ConsoleGateway
 from compose.models import Message
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at
 
 
@@ -53,7 +53,7 @@ def test_a_message_through_it_is_accepted_and_stays_so(
 ) -> None:
     monkeypatch.setattr("compose.routing.gateway", lambda name: ConsoleGateway())
     message = factories.message(factories.account())
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     assert message.state == Message.State.ACCEPTED
     assert message.recipient in capsys.readouterr().out

@@ -12,6 +12,7 @@ from compose.gateways.base import NotSent, Outcome, Outgoing
 from compose.models import Message
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at
 from tests.gateways_for_tests import scripted_gateway, take_all
 
@@ -53,7 +54,7 @@ def test_all_wait_and_each_leaves_once_when_it_is_back() -> None:
 def ticking(clock: datetime, *, until: datetime) -> datetime:
     """Workers and the sweeper look at the table until then; returns the moment of the last look."""
     while clock < until:
-        dispatch.dispatch_due(clock=at(clock))
+        dispatch_due(clock=at(clock))
         dispatch.sweep(clock=at(clock))
         clock += STEP
     return clock

@@ -10,7 +10,7 @@ import redis
 import time_machine
 from django.conf import settings as django_settings
 
-from compose import dispatch, routing
+from compose import routing
 from compose.gateways import base
 from compose.gateways.base import (
     Accepted,
@@ -30,6 +30,7 @@ from credits.models import Account
 from inbox.models import Received as ReceivedMessage
 from inbox.tasks import collect
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_message, at
 from tests.gateways.rig import outgoing
 
@@ -82,7 +83,7 @@ def test_the_last_digits_of_the_recipient_choose_what_the_operator_does(
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         message = factories.message(account, to=factories.mobile(digits))
-        dispatch.dispatch_due()
+        dispatch_due()
         collect()
         message.refresh_from_db()
         assert message.state == at_once_state
@@ -98,7 +99,7 @@ def test_the_last_digits_of_the_recipient_choose_what_the_operator_does(
 def test_a_phone_answers_a_short_number_once_and_is_not_lost_with_the_worker(account: Account, simulator: None) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         message = factories.message(account, by=factories.pool())
-        dispatch.dispatch_due()
+        dispatch_due()
         # Another process, which knows only the broker, fetches what comes.
         routing.gateway(routing.DEFAULT).store.close()  # type: ignore[attr-defined]
         routing.gateway.cache_clear()
@@ -116,7 +117,7 @@ def test_a_phone_answers_a_short_number_once_and_is_not_lost_with_the_worker(acc
 def test_the_simulator_offers_an_event_until_it_is_acknowledged(account: Account, simulator: None) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         factories.message(account)
-        dispatch.dispatch_due()
+        dispatch_due()
         gateway = routing.gateway(routing.DEFAULT)
         assert list(gateway.poll()) == []
         clock.shift(2)
@@ -228,7 +229,7 @@ def test_phones_answer_stop_twice_or_not_at_all(operators: Callable[..., Simulat
 def test_a_long_answer_is_one_message_on_the_page(account: Account, simulator: None) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         message = factories.message(account, to=factories.mobile(301), by=factories.pool())
-        dispatch.dispatch_due()
+        dispatch_due()
         clock.shift(10)
         collect()
     found = ReceivedMessage.objects.get()
@@ -291,5 +292,5 @@ def test_without_its_store_the_simulator_sends_nothing(account: Account, setting
     settings.SMS_GATEWAYS = {"default": {"BACKEND": "compose.gateways.simulator.SimulatorGateway", "OPTIONS": options}}
     routing.gateway.cache_clear()
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.SCHEDULED, "gateway_unreachable")

@@ -1,6 +1,7 @@
 """The administration of gateways: how each is, pausing and trying it, routes, and the codes that nobody knows."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from compose import breakers, dispatch, vendor_codes
+from compose import breakers, vendor_codes
 from compose.gateways.base import NotSent, OutOfFunds
 from compose.models import GatewayState, Message, Route, VendorCode
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateways, take_all
 from tests.pages import Element, browser_of, is_a_sentence, read
@@ -69,7 +71,7 @@ def test_one_that_rests_says_since_when_why_when_it_is_tried_and_how_many_wait(a
     for _time in range(5):
         breakers.report("default", [NotSent("connection refused")], now=NOON)
     factories.submission(factories.account(), to=7)
-    dispatch.dispatch_due()
+    dispatch_due()
     vendor_codes.seen("default", where="answer", codes={"E1": 1, "E2": 1}, now=NOON)
     page = read(admin.get(GATEWAYS))
     row = rows(page)["default"]
@@ -86,10 +88,18 @@ def test_one_that_rests_says_since_when_why_when_it_is_tried_and_how_many_wait(a
     assert admin.get(link.attributes["href"]).status_code == 200
 
 
+def test_in_french_the_first_of_a_month_is_written_as_the_pages_write_it(admin: Client) -> None:
+    with time_machine.travel(NOON + timedelta(days=7), tick=False):
+        breakers.pause("default", by=None, reason="travaux")
+        admin.post("/language/", {"language": "fr"})
+        how = rows(read(admin.get(GATEWAYS)))["default"]["how"]
+    assert how.replace("\N{NO-BREAK SPACE}", " ").endswith("depuis le 1er décembre 2026 12:00")
+
+
 def test_one_that_never_failed_says_when_it_worked_last(admin: Client, gateways: dict[str, ScriptedGateway]) -> None:
     gateways["default"].script = take_all
     factories.submission(factories.account())
-    dispatch.dispatch_due()
+    dispatch_due()
     assert rows(read(admin.get(GATEWAYS)))["default"]["last_success"] == date_format(
         timezone.localtime(NOON), "DATETIME_FORMAT"
     )
@@ -123,13 +133,13 @@ def test_an_administrator_pauses_a_gateway_for_a_reason_and_lets_it_go_on(admin:
     assert "1 gateway is paused." in page.text
     assert rows(page)["default"]["how"].startswith("Paused by root: Invoice of May")
     message = factories.message(factories.account())
-    dispatch.dispatch_due()
+    dispatch_due()
     factories.assert_message(message, Message.State.SCHEDULED, "gateway_paused")
     assert is_a_sentence(str(message.reason_sentence).replace("’", "'").replace("L'a", "La"))
     page = read(act(admin, "resume", "default", "spare"))
     assert "1 gateway goes on." in page.text
     assert "The gateway “spare” was left as it is: this does not fit its status." in page.text
-    dispatch.dispatch_due()
+    dispatch_due()
     factories.assert_message(message, Message.State.ACCEPTED)
     assert list(LogEntry.objects.order_by("pk").values_list("object_repr", "change_message")) == [
         ("default", "paused: Invoice of May"),
@@ -140,10 +150,10 @@ def test_an_administrator_pauses_a_gateway_for_a_reason_and_lets_it_go_on(admin:
 def test_an_administrator_tries_one_now(admin: Client) -> None:
     breakers.report("default", [OutOfFunds("empty")], now=NOON)
     message = factories.message(factories.account())
-    dispatch.dispatch_due()
+    dispatch_due()
     factories.assert_message(message, Message.State.SCHEDULED, "out_of_funds")
     assert "1 gateway is tried with the next message." in read(act(admin, "try_now", "default")).text
-    dispatch.dispatch_due()
+    dispatch_due()
     factories.assert_message(message, Message.State.ACCEPTED)
     assert GatewayState.objects.get(name="default").state == "closed"
 

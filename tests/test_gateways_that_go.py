@@ -16,6 +16,7 @@ from compose.models import Message, Route
 from credits.models import Account
 from inbox import services as inbox_services
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, assert_message, at
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateways
 
@@ -53,7 +54,7 @@ def test_a_stored_report_of_a_gateway_that_is_gone_is_applied_and_its_door_is_no
     account: Account, gateways: dict[str, ScriptedGateway]
 ) -> None:
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED, gateway="first")
     services.store_events("first", [report("a", message)], now=NOON)
     with without("first"):
@@ -68,11 +69,11 @@ def test_what_waits_for_a_gateway_that_is_gone_goes_by_the_next(
 ) -> None:
     gateways["first"].script = gateways["second"].script = raising(NotSent("away"))
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     assert (message.state, message.gateway) == (State.SCHEDULED, "second")
     with without("second"), without("first"):
-        dispatch.dispatch_due(clock=at(LATER))
+        dispatch_due(clock=at(LATER))
     assert_message(message, State.ACCEPTED, gateway="default")
 
 
@@ -88,7 +89,7 @@ def test_with_no_gateway_left_messages_wait_and_nothing_breaks(account: Account,
     message = factories.message(account)
     routing.gateway.cache_clear()
     with override_settings(SMS_GATEWAYS={}):
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         message.refresh_from_db()
         assert (message.state, message.reason, message.attempts) == (State.SCHEDULED, "bad_configuration", 0)
 
@@ -98,12 +99,12 @@ def test_what_was_in_doubt_at_a_gateway_that_is_gone_goes_by_no_other(
 ) -> None:
     gateways["first"].script = raising(OutcomeUnknown("lost"))
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     with without("first"):
         for hours in (1, 49, 24 * 10):
             later = NOON + timedelta(hours=hours)
             dispatch.sweep(clock=at(later))
-            dispatch.dispatch_due(clock=at(later))
+            dispatch_due(clock=at(later))
     assert gateways["second"].sent == []
     assert_message(message, State.EXPIRED, "never_confirmed")
 
@@ -122,7 +123,7 @@ def test_routes_that_change_while_a_gateway_is_slow_count_for_what_did_not_leave
         return [OutcomeUnknown("lost"), Unsupported("no"), NotSent("away")]
 
     gateways["first"].script = slow
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     other = "default" if change == "deleted" else "second"
     rows = submission.messages.order_by("pk").values_list("state", "gateway")
     assert list(rows) == [("unconfirmed", "first"), ("accepted", other), ("accepted", other)]
@@ -137,12 +138,12 @@ def test_with_every_gateway_paused_messages_wait_and_lose_neither_attempt_nor_cr
     for name in ("first", "second"):
         breakers.pause(name, by=None, reason="work on the line")
     for minutes in (0, 5, 60, 24 * 60):
-        dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=minutes)))
+        dispatch_due(clock=at(NOON + timedelta(minutes=minutes)))
         message.refresh_from_db()
         assert (message.state, message.reason, message.attempts) == (State.SCHEDULED, "gateway_paused", 0)
     assert sum(len(one.sent) for one in gateways.values()) == 0
     breakers.resume("second")
-    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=24 * 60 + 6)))
+    dispatch_due(clock=at(NOON + timedelta(minutes=24 * 60 + 6)))
     assert_message(message, State.ACCEPTED, gateway="second", attempts=1)
 
 
@@ -154,6 +155,6 @@ def test_a_gateway_that_cannot_be_made_is_said_once_a_minute_whatever_waits_for_
     with override_settings(SMS_GATEWAYS={"default": wrong}):
         routing.gateway.cache_clear()
         factories.submission(account, to=50)
-        dispatch.dispatch_due(clock=at(NOON))
-        dispatch.dispatch_due(clock=at(LATER))
+        dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(LATER))
     assert len([record for record in caplog.records if "cannot be made" in record.getMessage()]) == 1

@@ -8,12 +8,12 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from compose import dispatch
 from compose.models import GatewayEvent
 from credits.models import Account, Member
 from inbox.models import Received, Unread
 from senders.models import Sender
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import Element, browser_of, read, sentence
 
@@ -133,7 +133,7 @@ def test_an_answer_names_the_message_it_answers_and_the_message_shows_it(account
     came = factories.received(account, "First")
     with scripted_gateway():
         asked = factories.message(account, body="At what time do you come?", by=Sender.objects.get(value=came.to))
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
         factories.received(account, "At five", when=factories.NOON + timedelta(minutes=5))
     assert "Answers: At what time do you come?" in sentence(read(browser.get(LIST)))
     page = read(browser.get(reverse("message", kwargs={"pk": asked.pk})))

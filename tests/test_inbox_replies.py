@@ -11,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import dispatch
 from compose.gateways import base as gateways
 from compose.models import Message, Submission
 from compose.numbers import spaced
@@ -22,6 +21,7 @@ from inbox.models import Received, Unread
 from senders import services as sender_services
 from senders.models import Lease, Sender, ShortNumber
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import Element, browser_of, read, sentence
 
@@ -49,7 +49,7 @@ def answered(account: Account, *, commercial: bool = False) -> Received:
     """The answer to a message that left from the short number."""
     with scripted_gateway():
         sent = factories.message(account, body="When do you come?", by=factories.pool(), commercial=commercial)
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     sent.refresh_from_db()
     event = gateways.Received(
         key=f"answer-{sent.pk}", number=PHONE, to=sent.originator, text="At five", at=factories.NOON
@@ -88,7 +88,7 @@ def test_an_answer_goes_out_from_the_number_that_was_answered_and_comes_back_as_
     sent = Message.objects.latest("pk")
     assert (sent.recipient, sent.submission.commercial, sent.submission.sender.is_pool) == (PHONE, False, True)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     sent.refresh_from_db()
     assert sent.originator == came.to
     factories.assert_ledger_adds_up()

@@ -11,13 +11,14 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from compose import breakers, claims, dispatch, lanes, nudges, queues
+from compose import breakers, claims, lanes, nudges, queues
 from compose.clock import database_now
 from compose.gateways.base import NotSent, Outcome, Outgoing
 from compose.models import Message, Route
 from compose.queues import Queue
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, assert_message, at
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway, scripted_gateways, take_all
@@ -221,7 +222,7 @@ def test_a_message_whose_route_has_changed_goes_to_the_other_queue_and_leaves(
     assert (made, moved) == ([], 1)
     assert queues.waiting(NOON) == [Queue("other", bulk=False)]
     assert_message(message, State.SCHEDULED, gateway="other", attempts=0)
-    assert dispatch.dispatch_due(clock=at(NOON)) == 1
+    assert dispatch_due(clock=at(NOON)) == 1
     assert len(gateways["other"].sent) == 1
     assert gateways["default"].sent == []
 
@@ -251,7 +252,7 @@ def test_what_waits_for_no_gateway_or_for_one_that_is_gone_is_found(
 ) -> None:
     message = factories.message(account)
     Message.objects.update(gateway=queue)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED, gateway="default")
 
 
@@ -262,7 +263,7 @@ def test_a_gateway_that_rests_leaves_its_queue_to_the_other_one(
     Route.objects.create(gateway="other", priority=1)
     gateways["default"].script = raising(NotSent("away"))
     factories.submission(account, to=5)
-    assert dispatch.dispatch_due(clock=at(NOON)) >= 5
+    assert dispatch_due(clock=at(NOON)) >= 5
     assert {message.id for message in gateways["other"].sent} == {
         str(pk) for pk in Message.objects.values_list("pk", flat=True)
     }
@@ -276,13 +277,13 @@ def test_what_came_back_to_the_queue_of_a_paused_submission_is_not_sent(
     submission = message.submission
     submission.paused_at, submission.paused_by = NOON, submission.created_by
     submission.save()
-    dispatch.dispatch_due(clock=at(NOON))
-    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=5)))
+    dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON + timedelta(minutes=5)))
     assert gateway.sent == []
     assert_message(message, State.SCHEDULED, attempts=0)
     submission.paused_at = submission.paused_by = None
     submission.save()
-    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=10)))
+    dispatch_due(clock=at(NOON + timedelta(minutes=10)))
     assert_message(message, State.ACCEPTED)
 
 

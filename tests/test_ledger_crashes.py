@@ -18,6 +18,7 @@ from credits import ledger, orders
 from credits.models import Account, Order
 from smsmanager.proof import prove
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.faults import died
 from tests.gateways_for_tests import Script, scripted_gateway
@@ -103,7 +104,7 @@ def test_a_dispatch_that_a_crash_cut_short_leaves_nothing_held_for_ever_and_char
         def begin() -> Callable[[], object]:
             now = starts[-1]
             factories.submission(account, now=now, to=3)
-            return lambda: dispatch.dispatch_due(clock=at(now))
+            return lambda: dispatch_due(clock=at(now))
 
         def after(was_killed: bool) -> None:
             assert_ledger_adds_up()
@@ -111,7 +112,7 @@ def test_a_dispatch_that_a_crash_cut_short_leaves_nothing_held_for_ever_and_char
             while Message.objects.filter(state__in=Message.HELD).exists():
                 # What the workers that live on do: sweep, and look at what is due.
                 dispatch.sweep(clock=at(moment))
-                dispatch.dispatch_due(clock=at(moment))
+                dispatch_due(clock=at(moment))
                 moment += timedelta(days=1)
                 assert moment < starts[-1] + FORGOTTEN, "something is held for ever"
             starts.append(starts[-1] + timedelta(days=365))

@@ -12,7 +12,6 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 
-from compose import dispatch
 from compose import proof as holds
 from compose.models import Message
 from compose.services import cancel
@@ -22,6 +21,7 @@ from credits.proof import Difference
 from smsmanager.proof import prove
 from smsmanager.tasks import verify_ledger
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import about, arrive
 from tests.factories import at, balances
 from tests.fixtures.databases import FreshDatabase
@@ -129,7 +129,7 @@ def busy_account() -> Account:
     with scripted_gateway():
         for _number in range(2):
             factories.submission(account, to=2)
-        dispatch.dispatch_due(clock=at(factories.NOON))
+        dispatch_due(clock=at(factories.NOON))
     waiting = factories.submission(account, to=2)
     cancel(account, [waiting.messages.order_by("pk")[0].pk], by=factories.owner(account), now=factories.NOON)
     arrive(about(Message.objects.filter(state="accepted").order_by("pk")[0], "rejected"))

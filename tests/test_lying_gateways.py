@@ -17,6 +17,7 @@ from inbox import models as inbox_models
 from inbox import services as inbox_services
 from senders.models import Sender
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, assert_message, at, due
 from tests.gateways_for_tests import Script, ScriptedGateway, answering, raising, scripted_gateways
 from tests.pages import browser_of
@@ -58,12 +59,12 @@ def test_an_answer_that_is_none_leaves_the_message_in_doubt_and_gives_it_to_no_o
 ) -> None:
     message = factories.message(account)
     gateways["first"].script = script
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.UNCONFIRMED, "outcome_unknown", gateway="first")
     for minutes in (3, 30, 24 * 60):
         later = NOON + timedelta(minutes=minutes)
         dispatch.sweep(clock=at(later))
-        dispatch.dispatch_due(clock=at(later))
+        dispatch_due(clock=at(later))
     assert gateways["second"].sent == []
 
 
@@ -73,7 +74,7 @@ def test_what_was_accepted_is_accepted_under_whatever_name(
 ) -> None:
     message = factories.message(account)
     gateways["first"].script = lambda chunk: [Accepted(reference)]
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.ACCEPTED, gateway="first")
     assert len(message.gateway_ref) <= 80
     assert_ledger_adds_up()
@@ -86,7 +87,7 @@ def test_what_a_vendor_writes_into_its_refusal_keeps_no_message_from_being_settl
 ) -> None:
     message = factories.message(account)
     gateways["first"].script = lambda chunk: [error(detail, code=ODD) for _one in chunk]
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     went_on = error is not Rejected
     assert_message(message, State.ACCEPTED if went_on else State.FAILED, "" if went_on else "rejected")
     assert len(gateways["second"].sent) == went_on
@@ -101,7 +102,7 @@ def test_a_gateway_that_asks_for_an_odd_pause_costs_no_message(
     Route.objects.filter(gateway="second").delete()
     message = factories.message(account)
     gateways["first"].script = lambda chunk: [Throttled("slow", retry_after=seconds)]
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.SCHEDULED, "throttled")
     assert NOON < due(message) <= NOON + timedelta(hours=1)
 
@@ -137,7 +138,7 @@ def test_a_secret_that_a_vendor_or_a_fault_repeats_is_kept_and_logged_nowhere(
     made = routing.gateway("default")
     assert isinstance(made, Careless)
     made.script = script
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     assert message.attempts == 1
     kept = [*Transition.objects.values(), *GatewayState.objects.values(), *VendorCode.objects.values()]

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from compose import claims, dispatch, marks
 from compose.models import HandOver, Message
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, assert_message, at
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import scripted_gateway
@@ -30,7 +31,7 @@ def test_a_claim_that_was_taken_back_is_not_handed_over_whatever_the_clock_of_it
         dispatch.send(asleep, clock=at(NOON))
         assert gateway.sent == []
         dispatch.sweep(clock=at(AFTER_LEASE))
-        dispatch.dispatch_due(clock=at(AFTER_LEASE))
+        dispatch_due(clock=at(AFTER_LEASE))
     assert_message(message, Message.State.ACCEPTED)
 
 
@@ -109,7 +110,7 @@ def test_a_worker_that_marks_while_it_is_taken_back_waits_and_sends_nothing(fres
         worker.join(DEADLINE)
         assert not worker.is_alive()
         assert gateway.sent == []
-        assert dispatch.dispatch_due(clock=at(AFTER_LEASE)) == 1
+        assert dispatch_due(clock=at(AFTER_LEASE)) == 1
     assert_ledger_adds_up()
 
 

@@ -19,8 +19,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from compose import backlog, breakers, dispatch, tallies
-from compose.breakers import LONGEST_REST, WHILE_PAUSED
+from compose import backlog, breakers, tallies
+from compose.breakers import LONGEST_REST, WHILE_GATEWAY_PAUSED
 from compose.failover import LONGEST_RETRY
 from compose.gateways.base import (
     Accepted,
@@ -41,6 +41,7 @@ from credits.models import Account
 from smsmanager import checks, metrics, readiness
 from smsmanager.models import Heartbeat
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, answering, scripted_gateway, scripted_gateways, take_all
@@ -202,7 +203,7 @@ def test_answers_are_counted_by_gateway_and_outcome(account: Account, gateway: S
         OutcomeUnknown("?"),
     ]
     gateway.script = answering(*outcomes)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     found = scrape()
     said = {
         labels: value
@@ -258,7 +259,7 @@ def test_the_time_to_settlement_falls_into_its_bucket_and_into_the_sum(
 
     gateway.script = slowly
     factories.submission(account, to=2)
-    dispatch.dispatch_due(clock=lambda: now)
+    dispatch_due(clock=lambda: now)
     found = scrape()
     assert of(found, "smsmanager_settle_seconds_sum", gateway="default") == 6.0
     buckets = [
@@ -281,7 +282,7 @@ def test_a_chunk_that_is_settled_again_is_counted_once(
             raise OperationalError("the database went away before the commit")
 
     monkeypatch.setattr(tallies, "settled", fails_once)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert of(scrape(), "smsmanager_sends_total", gateway="default", outcome="accepted") == 1
 
 
@@ -324,7 +325,7 @@ def test_what_waits_is_said_by_gateway(account: Account, gateway: ScriptedGatewa
     assert of(found, "smsmanager_events_waiting", gateway="default") == 0
     assert of(found, "smsmanager_beat_seconds") is None
     assert of(found, "smsmanager_worker_seconds") is None
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     GatewayEvent.objects.create(gateway="default", key="k", kind="report", payload={}, look_at=NOON)
     seen()
     with time_machine.travel(NOON + timedelta(seconds=5), tick=False):
@@ -352,7 +353,7 @@ def test_what_a_paused_gateway_holds_back_is_said_though_it_is_not_due(
     factories.message(account, to="06 99 99 99 99", deferred_to=NOON + timedelta(minutes=18))
     breakers.pause("default", by=None, reason="tests")
     assert held_back(scrape()) == {}
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     with time_machine.travel(NOON + timedelta(minutes=3), tick=False):
         found = scrape()
     assert of(found, "smsmanager_due_messages", gateway="default", lane="interactive") == 0
@@ -361,13 +362,13 @@ def test_what_a_paused_gateway_holds_back_is_said_though_it_is_not_due(
     assert of(found, "smsmanager_oldest_held_back_seconds", gateway="default") == 180
     # Looked at again and again, for as long as it takes.
     for minutes in (6, 12, 16):
-        dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=minutes)))
+        dispatch_due(clock=at(NOON + timedelta(minutes=minutes)))
     with time_machine.travel(NOON + timedelta(minutes=17), tick=False):
         found = scrape()
     assert held_back(found) == {("default", "gateway_paused"): 3}
     assert of(found, "smsmanager_oldest_held_back_seconds", gateway="default") == 17 * 60
     breakers.resume("default")
-    dispatch.dispatch_due(clock=at(timezone.now() + timedelta(minutes=17)))
+    dispatch_due(clock=at(timezone.now() + timedelta(minutes=17)))
     with time_machine.travel(NOON + timedelta(minutes=17), tick=False):
         found = scrape()
     assert held_back(found) == {}
@@ -383,7 +384,7 @@ def test_what_a_gateway_did_not_take_is_held_back_for_its_reason(
 ) -> None:
     factories.submission(account, to=2)
     gateway.script = answering(error, error)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert held_back(scrape()) == {("default", reason): 2}
 
 
@@ -401,7 +402,7 @@ def test_a_message_without_a_free_short_number_is_held_back(account: Account, ga
 def test_every_reason_for_which_a_breaker_holds_back_is_one_that_is_counted() -> None:
     assert {*breakers.BODIES, "gateway_paused", "gateway_unreachable"} <= set(backlog.HOLDS_BACK)
     assert set(backlog.HOLDS_BACK) <= set(SENTENCES)
-    longest = max(WHILE_PAUSED, WAIT_FOR_NUMBER, timedelta(seconds=max(LONGEST_REST, 1.2 * LONGEST_RETRY)))
+    longest = max(WHILE_GATEWAY_PAUSED, WAIT_FOR_NUMBER, timedelta(seconds=max(LONGEST_REST, 1.2 * LONGEST_RETRY)))
     assert longest < backlog.LOOKED_AT_AGAIN
 
 
@@ -437,7 +438,7 @@ def test_however_much_there_is_the_number_of_queries_is_the_same(account: Accoun
     factories.submission(account, to=40)
     factories.submission(account, to=40, body="Bonsoir")
     gateway.script = answering(*[Accepted(str(number)) for number in range(40)])
-    dispatch.dispatch_due(clock=at(NOON), most=1)
+    dispatch_due(clock=at(NOON), most=1)
     seen()
     assert cost() == first
     assert first <= 9
@@ -515,7 +516,7 @@ def test_the_sample_of_prometheus_asks_for_this_page_with_a_token() -> None:
 
 def test_the_sample_alerts_are_rules_about_metrics_that_exist(account: Account, gateway: ScriptedGateway) -> None:
     factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     seen()
     existing = {name for name, _labels in scrape()}
     (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
@@ -584,7 +585,7 @@ def test_the_documentation_names_the_words_of_the_labels() -> None:
 
 def test_every_metric_stands_in_the_documentation_and_no_other(account: Account, gateway: ScriptedGateway) -> None:
     factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     seen()
     families = {
         family.name + ("_total" if family.type == "counter" else "")

@@ -12,12 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.translation import override
 
-from compose import claims, dispatch, nudges, scheduled
+from compose import claims, nudges, scheduled
 from compose.models import Message, Submission
 from compose.planning import Refused
 from compose.services import cancel
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, assert_message, at, balances
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import browser_of, read, sentence
@@ -63,8 +64,8 @@ def test_all_that_waits_leaves_at_the_other_moment_and_not_before(account: Accou
     submission.refresh_from_db()
     assert submission.deferred_to == to
     with scripted_gateway():
-        assert dispatch.dispatch_due(clock=at(to - timedelta(microseconds=1))) == 0
-        assert dispatch.dispatch_due(clock=at(to)) == 3
+        assert dispatch_due(clock=at(to - timedelta(microseconds=1))) == 0
+        assert dispatch_due(clock=at(to)) == 3
     assert_ledger_adds_up()
 
 
@@ -82,7 +83,7 @@ def test_moved_to_now_it_leaves_now_and_its_lane_is_told(
     one.refresh_from_db()
     assert one.deferred_to is None
     with scripted_gateway():
-        assert dispatch.dispatch_due(clock=at(NOON)) == 3
+        assert dispatch_due(clock=at(NOON)) == 3
 
 
 def test_a_commercial_message_waits_for_the_window_of_each_country_again(account: Account) -> None:
@@ -121,7 +122,7 @@ def test_what_left_stays_and_is_counted_and_what_was_cancelled_is_not(account: A
 def test_where_nothing_waits_nothing_is_moved(account: Account) -> None:
     submission = factories.submission(account, to=2)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     assert move(submission, TOMORROW) == (0, 2, None, None, frozenset())
     submission.refresh_from_db()
     assert submission.deferred_to is None
@@ -164,6 +165,30 @@ def test_one_message_of_several_is_moved_alone(account: Account) -> None:
     alone = factories.message(account, deferred_to=LATER, body="b")
     scheduled.move_message(alone, to=TOMORROW, by=None, now=NOON)
     assert Submission.objects.get(pk=alone.submission_id).deferred_to == TOMORROW
+
+
+@pytest.mark.parametrize("verb", ["all", "one"])
+def test_the_last_that_waits_takes_the_moment_of_the_whole_with_it(account: Account, verb: str) -> None:
+    submission = factories.submission(account, to=3, deferred_to=LATER)
+    first, second, last = submission.messages.order_by("pk")
+    cancel(account, [first.pk, second.pk], by=None, now=NOON)
+    if verb == "all":
+        move(submission, TOMORROW)
+    else:
+        scheduled.move_message(last, to=TOMORROW, by=None, now=NOON)
+    submission.refresh_from_db()
+    assert submission.deferred_to == TOMORROW
+
+
+def test_one_that_others_have_left_before_leaves_the_moment_of_the_whole_as_it_was(account: Account) -> None:
+    submission = factories.submission(account, to=2)
+    _first, last = submission.messages.order_by("pk")
+    scheduled.move_message(last, to=LATER, by=None, now=NOON)
+    with scripted_gateway():
+        assert dispatch_due(clock=at(NOON)) == 1
+    scheduled.move_message(last, to=TOMORROW, by=None, now=NOON)
+    submission.refresh_from_db()
+    assert submission.deferred_to is None
 
 
 @pytest.mark.parametrize("commercial", [False, True])

@@ -11,7 +11,7 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from compose import dispatch, tasks
+from compose import tasks
 from compose.changing import change_each
 from compose.clock import database_now
 from compose.gateways.base import Outcome, Outgoing
@@ -19,6 +19,7 @@ from compose.models import Message
 from compose.schedule import LocalTimeDoesNotExist, resolve_local
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import at
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway, take_all
 from tests.pages import browser_of, read
@@ -104,7 +105,7 @@ def test_a_worker_whose_clock_is_wrong_lets_nothing_leave_early(account: Account
 def test_by_a_workers_own_clock_messages_would_leave_early(account: Account, gateway: ScriptedGateway) -> None:
     """The control. On SQLite, whose clock is the machine's, there is no other one to be early by."""
     moments = leave_one_by_one(account)
-    found = early(gateway, moments, with_a_wrong_clock(dispatch.dispatch_due))
+    found = early(gateway, moments, with_a_wrong_clock(dispatch_due))
     assert bool(found) == (connection.vendor == "postgresql")
 
 
@@ -149,8 +150,8 @@ def test_each_quarter_of_an_hour_leaves_at_its_moment(account: Account, gateway:
         moment: str(factories.message(account, deferred_to=moment, now=submitted).pk) for moment in reversed(moments)
     }
     for moment in moments:
-        assert dispatch.dispatch_due(clock=at(moment - TICK)) == 0
-        assert dispatch.dispatch_due(clock=at(moment)) == 1
+        assert dispatch_due(clock=at(moment - TICK)) == 0
+        assert dispatch_due(clock=at(moment)) == 1
         assert gateway.sent[-1].id == waiting[moment]
 
 
@@ -172,7 +173,7 @@ def test_what_the_page_takes_for_the_night_of_the_change_leaves_when_the_clocks_
     shown = {}
     clock = changes_at - timedelta(hours=4)
     while clock < changes_at + timedelta(hours=4):
-        if dispatch.dispatch_due(clock=at(clock)):
+        if dispatch_due(clock=at(clock)):
             shown[gateway.sent[-1].text] = f"{clock.astimezone(zone):%H:%M}"
         clock += timedelta(minutes=15)
     assert shown == {"01:45": "01:45", "03:15": "03:15"}

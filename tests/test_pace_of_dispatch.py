@@ -55,8 +55,8 @@ def test_two_workers_keep_the_limit_to_within_five_percent(
     got: list[Got] = []
     turn = threading.local()
 
-    def slot(name: str, count: int, *, within: float = float("inf")) -> pacing.Slot:
-        found = given(name, count, within=within)
+    def slot(name: str, count: int) -> pacing.Slot:
+        found = given(name, count)
         turn.slot = found
         return found
 

@@ -8,13 +8,13 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from compose import dispatch
 from compose.gateways.base import Report
 from compose.models import Message
 from compose.services import store_events
 from credits.models import Account
 from inbox import services as inbox_services
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import browser_of, read
 
@@ -73,7 +73,7 @@ def test_what_is_on_its_way_is_followed_until_it_is_delivered(account: Account, 
     sent = factories.message(account)
     assert [asks(browser, address) for address in addresses(sent)] == ["every 5s"] * 3
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
         assert [asks(browser, address) for address in addresses(sent)] == ["every 5s"] * 3
         reported(sent)
     assert [asks(browser, address) for address in addresses(sent)] == [""] * 3
@@ -82,7 +82,7 @@ def test_what_is_on_its_way_is_followed_until_it_is_delivered(account: Account, 
 def test_what_never_gets_a_report_is_followed_for_an_hour(account: Account, browser: Client) -> None:
     sent = factories.message(account)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     with time_machine.travel(factories.NOON + HOUR - SECOND, tick=False):
         assert [asks(browser, address) for address in addresses(sent)] == ["every 5s"] * 3
     with time_machine.travel(factories.NOON + HOUR, tick=False):
@@ -92,7 +92,7 @@ def test_what_never_gets_a_report_is_followed_for_an_hour(account: Account, brow
 def test_an_answer_is_waited_for_after_the_delivery_where_one_can_come(account: Account, browser: Client) -> None:
     sent = factories.message(account, by=factories.pool())
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
         reported(sent)
     assert [asks(browser, address) for address in addresses(sent)] == ["every 15s", "", ""]
     with time_machine.travel(factories.NOON + HOUR, tick=False):

@@ -295,7 +295,8 @@ def test_the_installation_says_how_long_parts_are_waited_for(account: Account, s
 
 @pytest.mark.parametrize(("missing", "says"), [(0, ""), (1, "One SMS of this message is missing.")])
 def test_a_message_says_what_of_it_is_missing(missing: int, says: str) -> None:
-    assert ReceivedMessage(missing=missing).missing_sentence == says
+    with translation.override("en"):
+        assert ReceivedMessage(missing=missing).missing_sentence == says
 
 
 def test_the_page_says_what_is_missing(account: Account) -> None:

@@ -10,11 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import claims, dispatch, nudges, queries, scheduled, services
-from compose.gateways.base import NotSent
+from compose import claims, dispatch, doubts, nudges, queries, scheduled, services
+from compose.gateways.base import NotSent, OutcomeUnknown
 from compose.models import Message, Submission
 from credits.models import Account, Member
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import FULL, NOON, assert_ledger_adds_up, at, balances
 from tests.gateways_for_tests import raising, scripted_gateway, take_all
 from tests.pages import browser_of, read, sentence
@@ -53,9 +54,9 @@ def test_nothing_of_a_paused_submission_leaves_until_it_is_resumed(account: Acco
     other = factories.submission(account, to=1, body="b")
     assert pause(submission) == 3
     with scripted_gateway() as gateway:
-        assert dispatch.dispatch_due(clock=at(NOON + HOUR)) == 1
+        assert dispatch_due(clock=at(NOON + HOUR)) == 1
         assert scheduled.resume(submission, now=NOON + HOUR) == 3
-        assert dispatch.dispatch_due(clock=at(NOON + HOUR)) == 3
+        assert dispatch_due(clock=at(NOON + HOUR)) == 3
         assert len(gateway.sent) == 4
     assert other.messages.get().state == State.ACCEPTED
     assert_ledger_adds_up()
@@ -82,8 +83,29 @@ def test_after_a_pause_longer_than_the_validity_it_still_leaves(account: Account
     pause(submission)
     with scripted_gateway() as gateway:
         scheduled.resume(submission, now=LATER)
-        dispatch.dispatch_due(clock=at(LATER))
+        dispatch_due(clock=at(LATER))
         assert len(gateway.sent) == 2
+
+
+def test_what_was_sent_again_during_the_pause_has_one_whole_validity_and_no_more(account: Account) -> None:
+    submission = factories.submission(account, to=2)
+    with scripted_gateway() as gateway:
+        gateway.script = raising(OutcomeUnknown("lost"))
+        dispatch_due(clock=at(NOON))
+    # What is in doubt may be sent again: the submission can be paused.
+    pause(submission)
+    again = NOON + timedelta(days=3)
+    doubts.send_again(submission.messages.values_list("pk", flat=True), by=None, now=again)
+    back = NOON + timedelta(days=4, microseconds=5)
+    scheduled.resume(submission, now=back)
+    assert {row[1:] for row in moments(submission)} == {(back, back + timedelta(hours=48))}
+
+
+def test_what_a_message_had_left_of_its_validity_is_all_that_it_has_after_a_pause(account: Account) -> None:
+    submission = factories.submission(account)
+    scheduled.pause(submission, by=None, now=NOON + 40 * HOUR)
+    scheduled.resume(submission, now=NOON + 60 * HOUR)
+    assert {row[2] for row in moments(submission)} == {NOON + 68 * HOUR}
 
 
 def test_what_was_on_its_way_goes_on_and_waits_too_should_it_come_back(account: Account) -> None:
@@ -95,10 +117,10 @@ def test_what_was_on_its_way_goes_on_and_waits_too_should_it_come_back(account: 
         dispatch.send(made, clock=at(NOON))
         gateway.script = take_all
         before = len(gateway.sent)
-        dispatch.dispatch_due(clock=at(NOON + 12 * HOUR))
+        dispatch_due(clock=at(NOON + 12 * HOUR))
         assert len(gateway.sent) == before
         scheduled.resume(submission, now=LATER)
-        dispatch.dispatch_due(clock=at(LATER + HOUR))
+        dispatch_due(clock=at(LATER + HOUR))
         assert submission.messages.filter(state=State.ACCEPTED).count() == 3
 
 
@@ -109,10 +131,10 @@ def test_what_came_back_during_the_pause_leaves_when_it_is_resumed(account: Acco
         pause(submission)
         # The worker stops before it speaks; the next claim sees the pause.
         dispatch._give_back(made, "", at(NOON))
-        dispatch.dispatch_due(clock=at(NOON + SECOND))
+        dispatch_due(clock=at(NOON + SECOND))
         assert gateway.sent == []
         scheduled.resume(submission, now=NOON + 2 * SECOND)
-        dispatch.dispatch_due(clock=at(NOON + 2 * SECOND))
+        dispatch_due(clock=at(NOON + 2 * SECOND))
         assert len(gateway.sent) == 1
 
 
@@ -132,7 +154,7 @@ def test_pausing_and_resuming_twice_does_it_once(account: Account) -> None:
 def test_what_has_left_altogether_is_not_paused(account: Account) -> None:
     submission = factories.submission(account)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     assert pause(submission) == 0
     submission.refresh_from_db()
     assert submission.paused_at is None
@@ -149,7 +171,7 @@ def test_a_paused_submission_is_cancelled_moved_and_replaced(account: Account) -
         factories.draft(account, body="d"), now=NOON, replaces=scheduled.Replaced(old, old.recipients)
     )
     with scripted_gateway() as gateway:
-        dispatch.dispatch_due(clock=at(NOON + 2 * HOUR))
+        dispatch_due(clock=at(NOON + 2 * HOUR))
         assert [one.text for one in gateway.sent] == ["d"]
     assert new.paused_at is None
     assert_ledger_adds_up()
@@ -200,6 +222,19 @@ def test_the_page_pauses_says_who_and_since_when_and_resumes(account: Account, b
     assert {row[1] for row in moments(submission)} == {NOON}
 
 
+def test_where_nothing_is_held_back_any_more_resuming_says_so(account: Account, browser: Client) -> None:
+    # In another tab it was resumed, or all of it cancelled.
+    resumed, cancelled = factories.submission(account, to=2), factories.submission(account, to=2)
+    for submission in (resumed, cancelled):
+        pause(submission)
+    scheduled.resume(resumed, now=NOON)
+    services.cancel_submission(cancelled, by=None, now=NOON)
+    for submission in (resumed, cancelled):
+        page = read(browser.post(reverse("resume_submission", args=[submission.pk]), follow=True))
+        assert "Nothing is held back here: no message was waiting for the sending to go on." in sentence(page)
+        assert "The sending goes on." not in sentence(page)
+
+
 def test_the_page_of_its_message_says_that_it_is_paused_and_resumes_it(account: Account, browser: Client) -> None:
     message = factories.message(account, deferred_to=LATER)
     pause(message.submission)
@@ -213,7 +248,7 @@ def test_the_page_of_its_message_says_that_it_is_paused_and_resumes_it(account: 
 def test_where_nothing_waits_there_is_nothing_to_pause(account: Account, browser: Client) -> None:
     submission = factories.submission(account)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     page = read(browser.get(reverse("submission", args=[submission.pk])))
     assert not page.all(id="pause-button")
     answer = browser.post(reverse("pause_submission", args=[submission.pk]), follow=True)
@@ -234,7 +269,7 @@ def test_a_paused_submission_stands_among_the_scheduled_ones_though_its_moment_h
     others = submission.messages.exclude(pk=submission.messages.order_by("pk")[0].pk)
     others.update(due_at=LATER)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     others.update(due_at=NOON)
     assert held(browser) == []
     pause(submission)

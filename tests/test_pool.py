@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
-from compose import breakers, dispatch
+from compose import breakers
 from compose.gateways.base import NotSent, Received, Rejected, Unsupported
 from compose.models import Message, Route
 from compose.services import store_events
@@ -22,6 +22,7 @@ from inbox.models import Received as ReceivedMessage
 from senders.models import Lease, Sender, ShortNumber
 from senders.pool import Pool
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import PHONE, answer, arrive, sent
 from tests.factories import NOON, assert_message, at, due, mobile, take_numbers
 from tests.fixtures.databases import FreshDatabase
@@ -77,21 +78,21 @@ def test_a_number_is_in_use_with_no_more_recipients_than_its_capacity(
     sender = factories.pool(other=["38111"])
     ShortNumber.objects.filter(number="38111").update(capacity=2)
     submission = factories.submission(account, to=3, by=sender)
-    assert dispatch.dispatch_due(clock=at(NOON)) == 2
+    assert dispatch_due(clock=at(NOON)) == 2
     (waits,) = submission.messages.filter(state=State.SCHEDULED)
     assert_message(waits, State.SCHEDULED, "no_short_number", originator="", due_at=NOON + timedelta(minutes=5))
     assert Lease.objects.count() == 2
     later = NOON + WINDOW
     Message.objects.filter(pk=waits.pk).update(valid_until=later + HOUR)
-    assert dispatch.dispatch_due(clock=at(later - timedelta(minutes=5))) == 0
-    assert dispatch.dispatch_due(clock=at(later)) == 1
+    assert dispatch_due(clock=at(later - timedelta(minutes=5))) == 0
+    assert dispatch_due(clock=at(later)) == 1
 
 
 def test_what_is_over_the_capacity_of_one_number_goes_from_another(account: Account, gateway: ScriptedGateway) -> None:
     sender = factories.pool(other=["38111", "38112"])
     ShortNumber.objects.filter(number="38111").update(capacity=2)
     factories.submission(account, to=5, by=sender)
-    assert dispatch.dispatch_due(clock=at(NOON)) == 5
+    assert dispatch_due(clock=at(NOON)) == 5
     assert sorted(message.originator for message in gateway.sent) == ["38111"] * 2 + ["38112"] * 3
 
 
@@ -100,13 +101,13 @@ def test_a_recipient_with_whom_the_number_is_in_use_counts_once(account: Account
     ShortNumber.objects.filter(number="38111").update(capacity=1)
     for hours in (0, 40, 80):
         message = factories.message(account, by=sender, now=NOON + hours * HOUR)
-        dispatch.dispatch_due(clock=at(NOON + hours * HOUR))
+        dispatch_due(clock=at(NOON + hours * HOUR))
         assert_message(message, State.ACCEPTED, originator="38111")
 
 
 def test_a_message_for_next_month_holds_no_number(account: Account, gateway: ScriptedGateway) -> None:
     factories.message(account, by=factories.pool(), deferred_to=NOON + timedelta(days=30))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert not Lease.objects.exists()
 
 
@@ -153,17 +154,17 @@ def test_a_number_of_a_gateway_that_does_not_carry_the_message_is_not_taken(acco
     sender = numbers(n38111="second")
     with scripted_gateways(default={}, second={}) as made:
         message = factories.message(account, by=sender)
-        assert dispatch.dispatch_due(clock=at(NOON)) == 0
+        assert dispatch_due(clock=at(NOON)) == 0
         assert_message(message, State.SCHEDULED, "no_short_number", originator="")
         assert not Lease.objects.exists()
         ShortNumber.objects.update(gateway="")
-        dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=5)))
+        dispatch_due(clock=at(NOON + timedelta(minutes=5)))
         assert went(made) == [("default", "38111")]
 
 
 def test_a_message_leaves_by_the_gateway_of_its_number(account: Account, gateways: dict[str, ScriptedGateway]) -> None:
     factories.message(account, by=numbers(n38111="second"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert went(gateways) == [("second", "38111")]
 
 
@@ -172,7 +173,7 @@ def test_a_message_that_goes_on_to_another_gateway_leaves_from_a_number_of_that(
 ) -> None:
     message = factories.message(account, by=numbers(n38111="first", n38112="second"))
     gateways["first"].script = answering(NotSent("away"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert went(gateways) == [("first", "38111"), ("second", "38112")]
     assert_message(message, State.ACCEPTED, gateway="second", originator="38112")
     assert set(Lease.objects.values_list("account_id", flat=True)) == {account.pk}
@@ -184,14 +185,14 @@ def test_a_message_whose_numbers_are_all_of_one_gateway_goes_to_no_other(
 ) -> None:
     message = factories.message(account, by=numbers(n38111="first"))
     gateways["first"].script = answering(error)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     if isinstance(error, Unsupported):
         assert_message(message, State.FAILED, "unsupported")
     else:
         assert_message(message, State.SCHEDULED, "gateway_unreachable")
         assert NOON < due(message) < NOON + timedelta(seconds=10)
-        dispatch.dispatch_due(clock=at(due(message)))
+        dispatch_due(clock=at(due(message)))
     assert {name for name, _number in went(gateways)} == {"first"}
 
 
@@ -203,11 +204,11 @@ def test_a_message_waits_for_a_gateway_with_a_number_rather_than_for_a_number_of
     take_numbers(factories.account(), "+33612345678", gateway="second")
     message = factories.message(account, by=sender)
     gateways["first"].script = raising(NotSent("away"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     assert (message.state, message.reason) == (State.SCHEDULED, "no_short_number")
     assert due(message) < NOON + timedelta(seconds=10), "the first gateway is tried again soon"
-    dispatch.dispatch_due(clock=at(due(message)))
+    dispatch_due(clock=at(due(message)))
     assert set(went(gateways)) == {("first", "38111")}
 
 
@@ -216,7 +217,7 @@ def test_an_account_keeps_its_number_with_a_recipient_whatever_the_order_of_the_
 ) -> None:
     for hours, of in ((0, {"n38112": "second"}), (1, {"n38111": "first", "n38112": "second"})):
         factories.message(account, by=numbers(**of))
-        dispatch.dispatch_due(clock=at(NOON + hours * HOUR))
+        dispatch_due(clock=at(NOON + hours * HOUR))
     assert went(gateways) == [("second", "38112")] * 2
 
 
@@ -225,13 +226,13 @@ def test_while_the_gateway_of_its_number_is_paused_an_account_writes_from_anothe
 ) -> None:
     sender = numbers(n38111="first", n38112="second")
     factories.message(account, by=sender)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     breakers.pause("first", by=factories.owner(account), reason="Works of the operator")
     factories.message(account, by=sender)
-    dispatch.dispatch_due(clock=at(NOON + HOUR))
+    dispatch_due(clock=at(NOON + HOUR))
     breakers.resume("first")
     factories.message(account, by=sender)
-    dispatch.dispatch_due(clock=at(NOON + 2 * HOUR))
+    dispatch_due(clock=at(NOON + 2 * HOUR))
     assert went(gateways)[-1] == ("second", "38112")
     assert Lease.objects.count() == 2
 
@@ -241,7 +242,7 @@ def test_with_all_numbers_at_a_paused_gateway_a_message_waits_and_says_so(
 ) -> None:
     message = factories.message(account, by=numbers(n38111="first"))
     breakers.pause("first", by=factories.owner(account), reason="Works of the operator")
-    assert dispatch.dispatch_due(clock=at(NOON)) == 0
+    assert dispatch_due(clock=at(NOON)) == 0
     assert_message(message, State.SCHEDULED, "gateway_paused", gateway="first", originator="")
     assert not Lease.objects.exists()
 
@@ -258,7 +259,7 @@ def test_a_batch_takes_as_many_queries_with_gateways_and_capacities_whatever_its
             factories.submission(factories.account(), to=size // part, by=sender)
         before = [len(one.sent) for one in gateways.values()]
         with CaptureQueriesContext(connection) as queries:
-            assert dispatch.dispatch_due(clock=at(NOON)) == size + size // 2
+            assert dispatch_due(clock=at(NOON)) == size + size // 2
         assert [len(one.sent) - had for one, had in zip(gateways.values(), before, strict=True)] == [0, size // 2, size]
         counts.append(len(queries))
         Lease.objects.all().delete()
@@ -318,7 +319,7 @@ def test_a_message_that_was_refused_takes_no_answers_from_whoever_wrote_before(
     gateway.script = answering(Rejected("no"))
     late = NOON + WINDOW + HOUR
     factories.message(factories.account(), now=late, by=sender)
-    dispatch.dispatch_due(clock=at(late))
+    dispatch_due(clock=at(late))
     found = say(PHONE, "38111", given=late + HOUR, key="late")
     assert (found.account, found.answers) == (account, message)
 
@@ -355,7 +356,7 @@ def test_every_answer_within_the_window_of_a_message_lands_with_its_account(
     for step in range(STEPS):
         now += timedelta(minutes=chance.choice([1, 5, 60, 600, 2000]))
         factories.submission(chance.choice(accounts), now=now, by=sender, to=", ".join(chance.sample(phones, 2)))
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         given = now + timedelta(minutes=chance.choice([0, 1, 300]))
         now = given
         open_ones = Message.objects.filter(

@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 import pytest
 import time_machine
 from django.db import connection
+from django.db.models import Q
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from compose import breakers, dispatch, doubts, services, survey
+from compose import breakers, doubts, services, survey
 from compose.gateways.base import Accepted, InvalidRecipient, NotSent, Outcome, OutcomeUnknown, Outgoing
 from compose.models import Message, Submission
 from compose.progress import Progress, progress
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import about, arrive, report
 from tests.factories import NOON, at
 from tests.gateways_for_tests import raising, scripted_gateway
@@ -69,7 +71,7 @@ def left_at(sent: Submission, *moments: datetime) -> None:
             waiting = sent.messages.filter(state=State.SCHEDULED).order_by("pk")
             others = list(waiting[1:].values_list("pk", "due_at"))
             Message.objects.filter(pk__in=[pk for pk, _due in others]).update(due_at=moment + MINUTE * 60)
-            dispatch.dispatch_due(clock=at(moment))
+            dispatch_due(clock=at(moment))
             for due in {due for _pk, due in others}:
                 Message.objects.filter(pk__in=[pk for pk, its in others if its == due]).update(due_at=due)
 
@@ -83,7 +85,7 @@ def refused(sent: Submission, *moments: datetime) -> None:
         others.update(due_at=None)
         with scripted_gateway() as gateway:
             gateway.script = lambda chunk: [InvalidRecipient("no such number") for _one in chunk]
-            dispatch.dispatch_due(clock=at(moment))
+            dispatch_due(clock=at(moment))
         for one in due:
             Message.objects.filter(pk=one).update(due_at=due[one])
 
@@ -100,7 +102,7 @@ def test_the_messages_of_every_state_are_counted_and_have_their_part_of_the_bar(
     sent = factories.submission(account, to=10)
     with scripted_gateway() as gateway:
         gateway.script = one_of_each
-        dispatch.dispatch_due(clock=at(NOON), most=1)
+        dispatch_due(clock=at(NOON), most=1)
         first, second, third, fourth, *_others = sent.messages.order_by("pk")
         arrive(about(first, "delivered"), about(second, "delivered"), about(third, "undelivered"), now=NOON)
         arrive(about(fourth, "expired"), now=NOON)
@@ -144,7 +146,7 @@ def test_the_bar_is_filled_to_its_end_and_shows_what_is_rare(account: Account) -
     sent = factories.submission(account, to=600)
     with scripted_gateway() as gateway:
         gateway.script = lambda chunk: [InvalidRecipient("no"), *(Accepted(f"ref-{one.id}") for one in chunk[1:])]
-        dispatch.dispatch_due(clock=at(NOON), most=1)
+        dispatch_due(clock=at(NOON), most=1)
     parts = of(sent).parts
     assert min(part.width for part in parts) >= 4
     assert sum(part.width for part in parts) == pytest.approx(1000, abs=0.1)
@@ -216,7 +218,7 @@ def test_what_is_sent_again_the_next_day_is_neither_slow_nor_a_silence_of_a_day(
     sent = factories.submission(account, to=20)
     with scripted_gateway() as gateway:
         gateway.script = lambda chunk: [*(Accepted(f"ref-{one.id}") for one in chunk[:-2]), *[OutcomeUnknown("?")] * 2]
-        dispatch.dispatch_due(clock=at(NOON), most=1)
+        dispatch_due(clock=at(NOON), most=1)
     assert words(browser, sent) == "Finished in less than a second."
     tomorrow = NOON + 24 * 60 * MINUTE
     doubtful = list(sent.messages.filter(state=State.UNCONFIRMED))
@@ -249,10 +251,17 @@ def test_one_that_is_tried_again_late_takes_neither_time_nor_average_from_the_ot
         assert of(sent, late).took == took
     assert words(browser, sent, late) == "Finished: the last message left on Tuesday 24 November at 12:02."
     # Those that did not leave are neither late nor part of the whole; nor those of which nobody knows when they did.
-    pair = Message.objects.filter(pk__in=some[5:])
-    for unlike in ({"state": State.FAILED}, {"state": State.ACCEPTED, "handed_over_at": None}):
-        pair.update(**unlike)
-        assert (of(sent, late).gone, of(sent, late).late, of(sent, late).took) == (59, 5, 2 * MINUTE)
+    Message.objects.filter(pk__in=some[5:]).update(handed_over_at=None)
+    other = factories.submission(account, to=61)
+    left_at(other, *(NOON + n * SECOND for n in range(58)))
+    refused(other, NOON + 58 * SECOND, NOON + 59 * SECOND)
+    other.messages.filter(state=State.SCHEDULED).update(due_at=late)
+    left_at(other, late)
+    other.messages.filter(state=State.ACCEPTED).update(due_at=NOON)
+    some = list(other.messages.filter(state=State.ACCEPTED).order_by("pk")[:5].values_list("pk", flat=True))
+    other.messages.filter(Q(pk__in=some) | Q(state=State.FAILED)).update(due_at=late)
+    for one in (sent, other):
+        assert (of(one, late).gone, of(one, late).late, of(one, late).took) == (59, 5, 2 * MINUTE)
 
 
 def test_what_the_gateway_refused_late_is_no_part_of_the_time_that_it_took(account: Account, browser: Client) -> None:
@@ -271,7 +280,7 @@ def test_one_that_arrived_while_it_waited_to_leave_again_has_no_part_in_the_time
     sent, other = (factories.submission(account, to=2) for _submission in range(2))
     with scripted_gateway() as gateway:
         gateway.script = lambda chunk: [OutcomeUnknown("?") for _one in chunk]
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     rows = [*sent.messages.order_by("pk"), *other.messages.order_by("pk")]
     doubts.send_again([one.pk for one in rows], by=None, now=NOON + MINUTE)
     first, _second, *others = rows
@@ -329,12 +338,39 @@ def test_a_silence_is_said_with_its_length_and_a_later_try_with_its_moment(accou
     assert words(browser, sent, now).endswith("tried again on Wednesday 25 November at 12:03")
 
 
+def test_before_a_claim_has_looked_at_them_those_for_a_paused_gateway_are_promised_no_moment_either(
+    account: Account, browser: Client
+) -> None:
+    sent = factories.submission(account, to=3)
+    breakers.pause("default", by=None, reason="work on the line")
+    assert words(browser, sent) == "3 messages left to send · they wait until the paused gateway goes on"
+    # A claim has looked at some of them.
+    first = sent.messages.order_by("pk")[0]
+    Message.objects.filter(pk=first.pk).update(reason="gateway_paused", due_at=NOON + MINUTE)
+    assert of(sent).for_gateway == 3
+    assert of(sent).gateway_paused
+    breakers.resume("default")
+    sent.messages.update(reason="", due_at=NOON)
+    assert words(browser, sent) == "3 messages left to send · the first ones leave in a moment"
+
+
+def test_looking_whether_a_gateway_is_paused_takes_as_many_queries_for_many_as_for_few(account: Account) -> None:
+    breakers.pause("default", by=None, reason="work on the line")
+    costs = []
+    for many in (2, 30):
+        sent = factories.submission(account, to=many)
+        with CaptureQueriesContext(connection) as caught:
+            assert of(sent).gateway_paused
+        costs.append(len(caught))
+    assert costs[0] == costs[1]
+
+
 def test_what_waits_for_a_paused_gateway_is_promised_no_moment(account: Account, browser: Client) -> None:
     sent = factories.submission(account, to=3)
     left_at(sent, NOON)
     now = NOON + 3 * MINUTE
     breakers.pause("default", by=None, reason="work on the line")
-    dispatch.dispatch_due(clock=factories.at(now))
+    dispatch_due(clock=factories.at(now))
     assert words(browser, sent, now) == "2 messages left to send · they wait until the paused gateway goes on"
     assert of(sent, now).time_left is None
     # Nor is a silence said, once it was time to look again.
@@ -360,7 +396,7 @@ def test_at_the_end_stand_the_whole_time_and_the_average(account: Account, brows
 def test_the_end_may_come_at_once_or_without_a_message_that_left(account: Account, browser: Client) -> None:
     sent = factories.submission(account, to=3)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     assert words(browser, sent) == "Finished in less than a second."
     cancelled = factories.submission(account, to=2, deferred_to=NOON + 60 * MINUTE)
     services.cancel_submission(cancelled, by=None, now=NOON)
@@ -377,7 +413,7 @@ def test_whether_what_a_person_gave_up_had_left_is_not_said(account: Account, br
     sent = factories.submission(account, to=2)
     with scripted_gateway() as gateway:
         gateway.script = raising(OutcomeUnknown("lost"))
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     doubts.give_up(sent.messages.values_list("pk", flat=True), by=None, now=NOON)
     assert counted(sent) == {"failed": 2}
     assert words(browser, sent) == "Finished."
@@ -391,7 +427,7 @@ def test_what_leaves_later_is_no_part_of_the_time_left(account: Account, browser
         "2 messages left to send · the first ones leave in a moment 2 messages leave from Tuesday 24 November at 13:00."
     )
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     done = of(sent)
     assert (done.left, done.to_go, done.later, done.time_left) == (2, 0, 2, None)
     assert words(browser, sent) == "2 messages leave from Tuesday 24 November at 13:00."
@@ -446,13 +482,14 @@ def test_a_large_submission_is_asked_for_less_often(account: Account) -> None:
     assert large.every == 4
 
 
-def test_one_query_says_it_all_however_many_recipients_there_are(account: Account, browser: Client) -> None:
+def test_two_queries_say_it_all_however_many_recipients_there_are(account: Account, browser: Client) -> None:
     asked = []
     for many in (3, 40):
         sent = factories.submission(account, to=many)
         with CaptureQueriesContext(connection) as caught:
             of(sent)
-        assert len(caught) == 2  # The submission itself is the other one.
+        # The second one asks whether a gateway is paused; the submission itself is another one.
+        assert len(caught) == 3
         # One more for what leaves later.
         later = factories.submission(account, to=many, deferred_to=NOON + 60 * MINUTE)
         with CaptureQueriesContext(connection) as caught:
@@ -555,7 +592,7 @@ def test_without_javascript_the_page_says_how_to_see_more_and_moves_when_it_is_l
     # No style of its own anywhere: the policy of the pages refuses it.
     assert [one for one in page.one(id="progress").all() if "style" in one.attributes] == []
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         arrive(*(about(message, "delivered") for message in sent.messages.all()), now=NOON)
     page = page_of(browser, sent)
     assert page.one("div", role="progressbar").attributes["aria-valuenow"] == "100"

@@ -15,7 +15,6 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from compose import dispatch
 from compose.gateways.base import Received
 from compose.models import GatewayEvent, Submission
 from credits import letters
@@ -27,6 +26,7 @@ from inbox.models import Received as ReceivedMessage
 from inbox.tasks import react
 from senders.models import Sender
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import LATER, PHONE, answer, arrive, sent
 from tests.factories import at
 from tests.fixtures.databases import FreshDatabase
@@ -462,7 +462,7 @@ def test_the_example_in_the_documents_verifies_a_call_and_refuses_others() -> No
 
 def go_on(now: datetime = LATER) -> None:
     reactions.do_waiting(clock=at(now))
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
 
 
 def said(gateway: ScriptedGateway) -> list[tuple[str, str, str]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from compose import dispatch
 from compose.gateways.base import Rejected
 from credits import ledger, owed
 from credits.models import Account, Member, Owed, Transfer
@@ -15,6 +14,7 @@ from inbox import marks, queries, threads
 from inbox.models import Received as ReceivedMessage
 from senders.models import Lease, Sender
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import LATER, PHONE, answer, arrive, sent
 from tests.factories import FULL, NOON, assert_ledger_adds_up, at, balances
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
@@ -98,10 +98,10 @@ def test_an_answer_answers_the_last_message_that_left(account: Account, gateway:
     sender = factories.pool()
     early = factories.message(account, by=sender, body="one", deferred_to=NOON + timedelta(minutes=1))
     sent(account, by=sender, body="two")
-    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+    dispatch_due(clock=at(NOON + timedelta(minutes=1)))
     gateway.script = lambda chunk: [Rejected("no")]
     factories.message(account, by=sender, body="refused")
-    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=2)))
+    dispatch_due(clock=at(NOON + timedelta(minutes=2)))
     factories.message(account, by=sender, body="still waits", deferred_to=NOON + timedelta(days=1))
     arrive(replace(answer(), at=NOON + timedelta(minutes=3)))
     assert received().answers == early

@@ -13,6 +13,7 @@ from compose.services import store_events
 from credits.models import Account, Transfer
 from inbox import services
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import LATER, about, arrive, report, sent
 from tests.factories import FULL, NOON, SPENT, assert_message, at, balances
 from tests.fixtures.databases import FreshDatabase
@@ -39,7 +40,7 @@ def doubtful(account: Account, gateway: ScriptedGateway) -> Message:
     """A message of which nobody knows whether it left."""
     gateway.script = lambda chunk: [OutcomeUnknown("lost")] * len(chunk)
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     assert message.state == State.UNCONFIRMED
     return message
@@ -90,7 +91,7 @@ def test_what_the_operator_never_took_costs_nothing(account: Account, reason: st
 
 def test_of_a_submission_only_the_refused_message_is_given_back(account: Account) -> None:
     submission = factories.submission(account, to=3)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     first, second, third = submission.messages.order_by("pk")
     arrive(about(first, "delivered"), about(second, "rejected"), about(third, "undelivered"))
     assert_message(second, State.UNDELIVERED, "rejected")
@@ -202,7 +203,7 @@ def test_a_report_that_comes_before_the_answer_to_the_send_waits_for_it(
         return [Accepted(f"ref-{message.pk}")]
 
     gateway.script = report_first
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert seen == ["", ""]
     assert_message(message, State.ACCEPTED)
     assert arrive(now=NOON + timedelta(hours=1)) == ["applied", ""]
@@ -280,7 +281,7 @@ def test_an_answer_that_comes_after_the_report_that_resolved_the_message_changes
         return [Rejected("no")]
 
     gateway.script = slow
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.DELIVERED)
     assert balances(account) == SPENT
 

@@ -10,11 +10,12 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
-from compose import carried, dispatch, routing
+from compose import carried, routing
 from compose.models import Message, Route
 from compose.planning import Refused, plan
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_message, at
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateways
 from tests.pages import is_a_sentence
@@ -115,7 +116,7 @@ def test_messages_go_by_the_gateways_of_their_routes(account: Account, gateways:
     route("cheap", region="FR")
     route("spare", region="BE")
     submission = factories.submission(account, to="06 12 34 56 78, +32 470 12 34 56, +39 312 345 6789")
-    assert dispatch.dispatch_due(clock=at(NOON)) == 3
+    assert dispatch_due(clock=at(NOON)) == 3
     found = {row.region: row.gateway for row in submission.messages.all()}
     assert found == {"FR": "cheap", "BE": "spare", "IT": "default"}
     assert {name: len(one.sent) for name, one in gateways.items()} == {"default": 1, "cheap": 1, "spare": 1}
@@ -126,7 +127,7 @@ def test_messages_go_by_the_gateways_of_their_routes(account: Account, gateways:
 def test_a_message_that_no_gateway_carries_any_more_fails_with_a_sentence_and_is_given_back(account: Account) -> None:
     message = factories.message(account, message_class="flash")
     route("cheap")
-    assert dispatch.dispatch_due(clock=at(NOON)) == 0
+    assert dispatch_due(clock=at(NOON)) == 0
     assert_message(message, State.FAILED, "unsupported", attempts=0)
     assert is_a_sentence(message.reason_sentence.replace("L’", "L"))
     assert factories.balances(account) == factories.FULL
@@ -138,7 +139,7 @@ def queries_of(account: Account, count: int) -> int:
     chosen = [number for number in numbers if int(number[-2:]) < count]
     factories.submission(account, to=", ".join(one + "7" * one.startswith("+39") for one in chosen))
     with CaptureQueriesContext(connection) as queries:
-        assert dispatch.dispatch_due(clock=at(NOON)) == len(chosen)
+        assert dispatch_due(clock=at(NOON)) == len(chosen)
     return len(queries)
 
 
@@ -212,7 +213,7 @@ def test_a_gateway_that_cannot_be_made_keeps_its_messages_waiting_and_nobody_els
         route("broken", region="BE")
         with override_settings(SMS_GATEWAYS={"default": default, "broken": broken}):
             submission = factories.submission(account, to="06 12 34 56 78, +32 470 12 34 56")
-            assert dispatch.dispatch_due(clock=at(NOON)) == 1
+            assert dispatch_due(clock=at(NOON)) == 1
         assert len(made["default"].sent) == 1
     assert sorted(submission.messages.values_list("region", "state", "reason")) == [
         ("BE", "scheduled", "bad_configuration"),

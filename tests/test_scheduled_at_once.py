@@ -16,6 +16,7 @@ from compose.models import Message, Submission
 from compose.scheduled import CannotReplace, Replaced
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("fresh_database")
 
 def leave() -> int:
     """What a worker does: all that is due leaves."""
-    return dispatch.dispatch_due(clock=at(NOON))
+    return dispatch_due(clock=at(NOON))
 
 
 def succeeded(results: list[Any], *allowed: type[Exception]) -> list[Any]:
@@ -86,7 +87,7 @@ def test_a_message_is_either_moved_or_leaves() -> None:
             assert len(later) == moved.moved
             assert later.isdisjoint(sent_once(gateway))
         moved = Message.objects.filter(state=State.SCHEDULED).count()
-        assert dispatch.dispatch_due(clock=at(TOMORROW)) == moved
+        assert dispatch_due(clock=at(TOMORROW)) == moved
         assert len(sent_once(gateway)) == ROUNDS * EACH
     assert_ledger_adds_up()
 
@@ -181,7 +182,7 @@ def test_all_verbs_at_once_neither_deadlock_nor_lose_a_message() -> None:
                 CannotReplace,
             )
             scheduled.resume(submission, now=NOON)
-        dispatch.dispatch_due(clock=at(TOMORROW))
+        dispatch_due(clock=at(TOMORROW))
         ended = Message.objects.filter(state__in=[State.ACCEPTED, State.CANCELLED])
         assert ended.count() == Message.objects.count()
         assert len(sent_once(gateway)) == Message.objects.filter(state=State.ACCEPTED).count()

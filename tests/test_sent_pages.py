@@ -17,6 +17,7 @@ from compose.models import Message, Submission
 from compose.scheduled import Replaced
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import about, arrive
 from tests.gateways_for_tests import scripted_gateway
 from tests.pages import Element, browser_of, read, sentence
@@ -63,7 +64,7 @@ def test_a_message_shows_what_became_of_it_and_what_that_did_to_the_credits(acco
     sent = factories.submission(account, to=3)
     with scripted_gateway() as gateway:
         gateway.script = last_refused
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
     counts = [item.text for item in page.one("ul", **{"class": "counts"}).all("li")]
     assert counts == ["2 Sent", "1 Failed"]
@@ -120,7 +121,7 @@ def test_cancelling_a_message_gives_its_credit_back_at_once_and_says_so(account:
     waiting = factories.message(account, deferred_to=LATER)
     address = reverse("cancel_message", kwargs={"pk": waiting.pk})
     form = read(browser.get("/scheduled/")).form(address)
-    asked = read(browser.post(address, form.typed())).form(address)
+    asked = read(browser.post(address, form.typed(), follow=True)).form(address)
     page = read(browser.post(address, asked.typed(decide="1"), follow=True))
     assert "1 message was cancelled and its price given back." in page.one(role="status").text
     assert page.one(id="balance").text == "100 credits"
@@ -146,7 +147,7 @@ def test_cancelling_twice_gives_back_once_and_says_that_nothing_was_cancelled(
 def test_a_message_that_left_is_not_cancelled(account: Account, browser: Client) -> None:
     sent = factories.message(account)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     page = read(browser.get(reverse("message", kwargs={"pk": sent.pk})))
     assert page.one("main").all("form") == []
     browser.post(reverse("cancel_message", kwargs={"pk": sent.pk}), {"decide": "1"})
@@ -164,7 +165,7 @@ def test_cancelling_a_submission_cancels_what_waits_and_leaves_what_left(account
     )
     assert "2 messages" in form.element.text
     action = form.element.attributes["action"]
-    asked = read(browser.post(action, form.typed())).form(action)
+    asked = read(browser.post(action, form.typed(), follow=True)).form(action)
     page = read(browser.post(action, asked.typed(decide="1"), follow=True))
     assert "2 messages were cancelled and their price given back." in page.text
     assert page.one("ul", **{"class": "counts"}).text == "3 Cancelled"
@@ -214,7 +215,7 @@ def test_what_was_given_back_does_not_look_paid(account: Account, browser: Clien
     sent = factories.submission(account, to=3)
     with scripted_gateway() as gateway:
         gateway.script = last_refused
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
     assert price_on_the_rows(page) == ["1", "1", "0"]
     assert "Price2 credits Credits held: 3. Given back: 1." in facts(page)
@@ -229,7 +230,7 @@ def test_what_was_given_back_does_not_look_paid(account: Account, browser: Clien
 def test_what_the_operator_never_took_is_given_back_on_every_page(account: Account, browser: Client) -> None:
     sent = factories.submission(account, to=3)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
         first, refused, _third = sent.messages.order_by("pk")
         arrive(about(first, "undelivered"), about(refused, "rejected"))
     page = read(browser.get(reverse("submission", kwargs={"pk": sent.pk})))
@@ -255,7 +256,7 @@ def test_what_the_operator_never_took_is_given_back_on_every_page(account: Accou
 def test_a_message_with_its_refund_asks_the_database_as_often_as_one_without(account: Account, browser: Client) -> None:
     sent = factories.submission(account, to=2)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
         taken, refused = sent.messages.order_by("pk")
         arrive(about(taken, "undelivered"), about(refused, "rejected"))
     asked = []
@@ -277,7 +278,7 @@ def ledger_lines(page: Element) -> list[list[str]]:
 def test_each_ledger_line_says_from_which_book_to_which(account: Account, browser: Client) -> None:
     sent = factories.message(account)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     for address in (
         reverse("message", kwargs={"pk": sent.pk}),
         reverse("submission", kwargs={"pk": sent.submission_id}),
@@ -293,7 +294,7 @@ def test_the_ledger_lines_of_a_submission_account_for_its_price(account: Account
     sent = factories.submission(account, to=8)
     with scripted_gateway() as gateway:
         gateway.script = last_refused
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
         arrive(*(about(message, "rejected") for message in sent.messages.order_by("pk")[:3]))
     address = reverse("submission", kwargs={"pk": sent.pk})
     page = read(browser.get(address))
@@ -336,7 +337,7 @@ def test_the_ledger_of_a_submission_costs_as_many_queries_with_many_lines_as_wit
         sent = factories.submission(account, to=many)
         with scripted_gateway(batch_size=2) as gateway:
             gateway.script = last_refused
-            dispatch.dispatch_due(clock=factories.at(factories.NOON))
+            dispatch_due(clock=factories.at(factories.NOON))
             taken = sent.messages.filter(state=Message.State.ACCEPTED)
             arrive(*(about(message, "rejected") for message in taken))
         address = reverse("submission", kwargs={"pk": sent.pk})

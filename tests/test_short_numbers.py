@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from compose import dispatch
 from compose.models import Message
 from credits.models import Account
 from senders.models import Lease, ShortNumber
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_message, at, take_numbers
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import ScriptedGateway, scripted_gateway
@@ -39,7 +39,7 @@ def test_an_account_keeps_its_short_number_with_a_recipient(account: Account, ga
     numbers = []
     for hours in (0, 1, 2):
         message = factories.message(account, by=factories.pool())
-        dispatch.dispatch_due(clock=at(NOON + timedelta(hours=hours)))
+        dispatch_due(clock=at(NOON + timedelta(hours=hours)))
         message.refresh_from_db()
         numbers.append(message.originator)
     assert len(set(numbers)) == 1
@@ -49,26 +49,26 @@ def test_an_account_keeps_its_short_number_with_a_recipient(account: Account, ga
 def test_two_accounts_never_use_one_short_number_with_one_recipient(gateway: ScriptedGateway, db: None) -> None:
     for _account in range(2):
         factories.message(factories.account(), by=factories.pool())
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert sorted(message.originator for message in gateway.sent) == ["38111", "38112"]
 
 
 def test_commercial_messages_have_short_numbers_of_their_own(account: Account, gateway: ScriptedGateway) -> None:
     for commercial in (True, False):
         factories.message(account, by=factories.pool(), commercial=commercial)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert {(message.commercial, message.originator) for message in gateway.sent} == {(True, "36111"), (False, "38111")}
 
 
 def test_a_message_without_a_free_short_number_waits_until_one_is_free(gateway: ScriptedGateway, db: None) -> None:
     sender = factories.pool(other=["38111"])
     first, second = (factories.message(factories.account(), by=sender) for _account in range(2))
-    assert dispatch.dispatch_due(clock=at(NOON)) == 1
+    assert dispatch_due(clock=at(NOON)) == 1
     assert_message(first, State.ACCEPTED, originator="38111")
     assert_message(second, State.SCHEDULED, "no_short_number", due_at=NOON + timedelta(minutes=5), originator="")
     Lease.objects.update(until=NOON + timedelta(hours=1))
-    assert dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=5))) == 0
-    assert dispatch.dispatch_due(clock=at(NOON + timedelta(hours=1))) == 1
+    assert dispatch_due(clock=at(NOON + timedelta(minutes=5))) == 0
+    assert dispatch_due(clock=at(NOON + timedelta(hours=1))) == 1
     assert_message(second, State.ACCEPTED, originator="38111")
 
 
@@ -76,7 +76,7 @@ def test_a_disabled_short_number_is_given_to_nobody(account: Account, gateway: S
     sender = factories.pool(other=["38111"])
     ShortNumber.objects.update(enabled=False)
     message = factories.message(account, by=sender)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.SCHEDULED, "no_short_number")
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 from celery import signals
 
-from compose import dispatch, lanes, stopping
+from compose import lanes, stopping
 from compose.gateways.base import Outcome, Outgoing
 from compose.models import HandOver, Message
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at
 from tests.gateways_for_tests import scripted_gateway, take_all
 
@@ -47,7 +48,7 @@ def test_dispatch_finishes_the_chunk_in_hand_and_gives_the_rest_back() -> None:
             return take_all(chunk)
 
         gateway.script = stopped_meanwhile
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         assert len(gateway.sent) == 2
         states = list(Message.objects.order_by("pk").values_list("state", "attempts", "claim"))
         assert [state for state, _attempts, _claim in states] == ["accepted"] * 2 + ["scheduled"] * 4
@@ -59,5 +60,5 @@ def test_dispatch_finishes_the_chunk_in_hand_and_gives_the_rest_back() -> None:
         assert len(gateway.sent) == 2
         stopping._asked[0] = 0
         gateway.script = take_all
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         assert len(gateway.sent) == 6

@@ -9,7 +9,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from compose import dispatch, doubts, optouts
+from compose import doubts, optouts
 from compose.gateways.base import OutcomeUnknown, Received, Rejected
 from compose.models import GatewayEvent, Message, OptOut
 from compose.services import cancel, store_events
@@ -19,6 +19,7 @@ from inbox.models import Reaction
 from inbox.models import Received as ReceivedMessage
 from senders.models import Sender
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import LATER, PHONE, about, answer, arrive, sent
 from tests.factories import NOON, at
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway
@@ -105,7 +106,7 @@ def test_the_next_commercial_message_leaves_the_number_out_and_what_waits_is_not
     message = sent(account, by=factories.pool(), commercial=True)
     waiting = factories.message(account, commercial=True, deferred_to=NOON + timedelta(hours=1))
     arrive(answer("STOP", to=message.originator))
-    dispatch.dispatch_due(clock=at(NOON + timedelta(hours=1)))
+    dispatch_due(clock=at(NOON + timedelta(hours=1)))
     factories.assert_message(waiting, Message.State.FAILED, "opted_out")
     both = factories.submission(account, to=f"{PHONE}, +33612345679", commercial=True, now=LATER)
     assert (both.recipients, both.excluded) == (1, 1)
@@ -199,7 +200,7 @@ def test_what_did_not_reach_the_phone_is_not_answered_there(account: Account, ga
     cancel(account, [cancelled.pk], by=factories.owner(account), now=NOON)
     gateway.script = lambda chunk: [Rejected("no") for _one in chunk]
     refused = factories.message(account, commercial=True)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     states = [Message.objects.get(pk=one.pk).state for one in (waiting, cancelled, refused)]
     assert states == ["scheduled", "cancelled", "failed"]
     arrive(answer("STOP", to=CLAUSE))
@@ -213,11 +214,11 @@ def test_what_may_have_reached_the_phone_is_answered_there_whatever_a_person_sai
     """Above all one that is about to leave again: it would go to somebody who has asked for no more."""
     gateway.script = raising(OutcomeUnknown("the line broke"))
     message = factories.message(account, commercial=True)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert choice([message.pk], by=factories.owner(account), now=NOON).changed == 1
     arrive(answer("STOP", to=CLAUSE))
     assert listed(account) == {PHONE}
-    dispatch.dispatch_due(clock=at(LATER))
+    dispatch_due(clock=at(LATER))
     assert len(gateway.sent) == 1
 
 
@@ -370,7 +371,7 @@ def confirming(settings: Any) -> None:
 
 def go_on(now: Any = LATER) -> None:
     reactions.do_waiting(clock=at(now))
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
 
 
 CONFIRMED = "Boulangerie Martin: noted, 50% less {noise}"

@@ -14,6 +14,7 @@ from compose.gateways.base import NotSent
 from compose.models import Message
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway
 from tests.pages import Element, browser_of, read
@@ -76,7 +77,7 @@ def test_moved_twice_and_sent_it_keeps_its_first_plan(account: Account, browser:
     message.refresh_from_db()
     scheduled.move_message(message, to=None, by=None, now=NOON + HOUR)
     with scripted_gateway():
-        dispatch.dispatch_due(clock=at(NOON + HOUR))
+        dispatch_due(clock=at(NOON + HOUR))
     steps = story(browser, message)
     assert "Planned departure: Wednesday 25 November 2026 at 12:00." in steps[0]
     assert "from 25 November 2026, 12:00 to 26 November 2026, 12:00." in steps[1]
@@ -120,7 +121,7 @@ EVENING, MORNING = NOON + 10 * HOUR, NOON + 20 * HOUR
 
 def late(message: Message, now: datetime) -> Message:
     """The message after a claim met it at `now`, when its window was closed."""
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
     message.refresh_from_db()
     assert (message.state, message.postponed_by) == (State.SCHEDULED, "window")
     return message
@@ -180,7 +181,7 @@ def test_a_message_that_no_gateway_was_asked_to_take_is_not_said_to_have_been_tr
     account: Account, browser: Client, gateway: ScriptedGateway
 ) -> None:
     sent = factories.submission(account, to=settings.SMS_BREAKER_FAILURES + 2)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     last = sent.messages.order_by("pk").last()
     assert last is not None
     assert (last.state, last.attempts, last.reason) == (State.SCHEDULED, 0, "gateway_unreachable")
@@ -200,9 +201,9 @@ def test_a_new_message_says_until_when_the_gateway_rests(
     account: Account, browser: Client, gateway: ScriptedGateway
 ) -> None:
     factories.submission(account, to=settings.SMS_BREAKER_FAILURES)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     late = factories.message(account, body="late")
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     late.refresh_from_db()
     assert (late.attempts, late.due_at) == (0, NOON + timedelta(seconds=30))
     said = (
@@ -226,7 +227,7 @@ def test_the_attempts_of_the_story_are_those_that_the_rows_count(
     account: Account, browser: Client, gateway: ScriptedGateway
 ) -> None:
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     now = NOON + HOUR
     # A second claim whose worker was told to stop before it handed the message over.
     made, _left = claims.claim_due(clock=at(now))
@@ -239,7 +240,7 @@ def test_the_attempts_of_the_story_are_those_that_the_rows_count(
     assert "Attempt 1" in numbered[0]
     assert "The message was not handed over, and returned to the queue." in story(browser, message)[-1]
     # The next one is the second.
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
     assert "2 attempts made" in read(browser.get("/sent/")).one("tbody").text
     assert [step[-9:] for step in story(browser, message) if "Attempt" in step] == ["Attempt 1", "Attempt 2"]
     assert "Attempt 2 of at most" in page_of(browser, message).one(id="facts").text
@@ -254,7 +255,7 @@ def test_the_administrator_reads_the_same_story(account: Account, gateway: Scrip
     for _attempt in range(2):
         message.refresh_from_db()
         now = max(now, factories.due(message))
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
     admin = browser_of(factories.user(superuser=True))
     page = read(admin.get(reverse("admin:compose_message_change", args=[message.pk])))
     rows = [row for row in page.one(id="transitions-group").one("tbody").all("tr") if row.all("td", **{"class": WHY})]

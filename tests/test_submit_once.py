@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import dispatch
 from compose.models import Message, Submission
 from compose.planning import Refused, plan
 from compose.services import AlreadySent, submit
@@ -23,6 +22,7 @@ from credits.ledger import NotEnoughCredit
 from credits.models import Account
 from senders import services as sender_services
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_ledger_adds_up, at, balances
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import scripted_gateway
@@ -135,7 +135,7 @@ def test_a_submission_is_kept_when_the_broker_does_not_answer(
         factories.submission(account)
     assert "The broker does not answer" in caplog.text
     with scripted_gateway():
-        assert dispatch.dispatch_due(clock=at(NOON)) == 1
+        assert dispatch_due(clock=at(NOON)) == 1
 
 
 def test_a_submission_is_kept_when_the_broker_takes_the_call_and_says_nothing(

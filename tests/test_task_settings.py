@@ -1,5 +1,6 @@
 """What happens to a Celery task: limits that stand in their order, and a database connection that is kept and works."""
 
+import ast
 import json
 import os
 import subprocess
@@ -66,6 +67,50 @@ def test_the_tasks_of_each_tick_exist_and_go_to_a_queue_that_is_declared() -> No
     for name, route in settings.CELERY_TASK_ROUTES.items():
         assert name in app.tasks
         assert route["queue"] in declared
+
+
+PACKAGES = ("compose", "inbox", "senders", "credits", "smsmanager")
+MOMENTS = frozenset({"eta", "countdown"})
+
+
+def moments_given_to_celery(code: str) -> list[int]:
+    """The lines in which Celery is told to do something later.
+
+    By a moment or a number of seconds, in a call or in a dictionary for one, or by `retry`, which has a countdown of
+    its own.
+    """
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.keyword(arg=("eta" | "countdown")) | ast.Subscript(slice=ast.Constant("eta" | "countdown")):
+                found.append(node.lineno)
+            case ast.Dict(keys=keys):
+                found += [key.lineno for key in keys if isinstance(key, ast.Constant) and key.value in MOMENTS]
+            case ast.Call(func=ast.Attribute(attr="retry")):
+                found.append(node.lineno)
+    return sorted(found)
+
+
+def test_no_task_waits_in_the_broker_for_its_moment() -> None:
+    # There it would be lost with the broker, or come again with the visibility time-out: the schedule is in the table.
+    sources = [file for package in PACKAGES for file in (settings.BASE_DIR / package).rglob("*.py")]
+    assert len(sources) > 100
+    found = {file: lines for file in sources if (lines := moments_given_to_celery(file.read_text(encoding="utf-8")))}
+    assert found == {}
+
+
+def test_a_moment_given_to_celery_would_be_seen() -> None:
+    code = """
+send.apply_async(args, eta=moment)
+current_app.send_task(name, countdown=5, expires=60)
+options = {"expires": 60, "eta": moment}
+send.apply_async(args, **options)
+options["countdown"] = 5
+send.signature(args, options={"countdown": 5})
+self.retry(exc=error)
+current_app.send_task(name, expires=60, retry=False)
+"""
+    assert moments_given_to_celery(code) == [2, 3, 4, 6, 7, 8]
 
 
 def test_a_task_has_the_connection_of_the_one_before_and_a_new_one_when_that_has_ended(

@@ -57,7 +57,8 @@ def form(page: Element, action: str) -> dict[str, str]:
     fields = {
         field.attributes["name"]: field.attributes.get("value", "")
         for field in found.all("input")
-        if field.attributes.get("type") not in ("radio", "hidden") or "request_key" in field.attributes["name"]
+        if field.attributes.get("type") not in ("radio", "hidden")
+        or field.attributes["name"].endswith(("request_key", "made_in"))
     }
     for select in found.all("select"):
         chosen = [option for option in select.all("option") if "selected" in option.attributes]

@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from compose import breakers, dispatch, failover, queries, scheduled, tries
+from compose import breakers, failover, queries, scheduled, tries
 from compose.gateways.base import NotSent, OutcomeUnknown, Throttled, Unsupported
 from compose.models import Message, Route
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_message, at
 from tests.gateways_for_tests import ScriptedGateway, raising, scripted_gateway, scripted_gateways
 from tests.pages import browser_of, read
@@ -52,7 +53,7 @@ def tried(message: Message, times: int) -> datetime:
     """Let so many attempts of the message fail; returns the moment of the last one."""
     before = now = NOON
     for _time in range(times):
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         message.refresh_from_db()
         before, now = now, message.due_at or now
     return before
@@ -116,7 +117,7 @@ def test_a_message_that_waits_because_the_operator_rests_says_until_when_though_
 ) -> None:
     now = tried(factories.message(account), 5)
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(now + timedelta(seconds=1)))
+    dispatch_due(clock=at(now + timedelta(seconds=1)))
     message.refresh_from_db()
     assert (message.state, message.attempts) == (State.SCHEDULED, 0)
     said = facts(browser, message)
@@ -137,7 +138,7 @@ def test_while_an_attempt_is_under_way_no_next_one_is_announced(
         raise NotSent("away")
 
     gateway.script = look
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert f"Attempt 2 of at most {failover.MOST_ROUNDS} is under way" in seen[0]
     assert "Next attempt" not in seen[0]
     assert "It is tried until" in seen[0]
@@ -163,7 +164,7 @@ def test_what_came_back_into_a_paused_submission_waits_for_a_person_whatever_its
         raise NotSent("away")
 
     gateway.script = pause
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     message.refresh_from_db()
     assert message.due_at is not None
     assert "Next attempt When the submission goes on" in facts(browser, message)
@@ -176,7 +177,7 @@ def test_a_paused_message_that_was_not_tried_waits_for_a_person_and_not_for_the_
 ) -> None:
     now = tried(factories.message(account), 5)
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(now + timedelta(seconds=1)))
+    dispatch_due(clock=at(now + timedelta(seconds=1)))
     message.refresh_from_db()
     rests = "The gateway rests after a failure"
     assert rests in facts(browser, message)
@@ -201,7 +202,7 @@ def test_what_is_not_tried_again_announces_no_attempt(
 ) -> None:
     gateway.script = raising(error)
     message = factories.message(account)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert "Next attempt" not in facts(browser, message)
 
 
@@ -239,7 +240,7 @@ def test_the_number_of_attempts_ends_them_and_counts_those_by_each_gateway(
     while message.state == State.SCHEDULED:
         found = tries.of(message, queries.transitions(message))
         assert found is None or found.most == 6
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         message.refresh_from_db()
         now = message.due_at or now
     assert_message(message, State.FAILED, "too_many_attempts", attempts=6)
@@ -254,7 +255,7 @@ def test_a_gateway_that_cannot_carry_the_message_adds_nothing_to_the_limit(
     two["second"].script = raising(NotSent("away"))
     message, now = ready(account, attempts=0), NOON
     for _round in range(5):
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         message.refresh_from_db()
         now = message.due_at or now
     assert_message(message, State.FAILED, "too_many_attempts", attempts=4)
@@ -264,7 +265,7 @@ def test_no_attempt_is_later_than_the_validity(account: Account, gateway: Script
     message, now = factories.message(account), NOON
     Message.objects.filter(pk=message.pk).update(valid_until=NOON + timedelta(hours=3))
     while message.state == State.SCHEDULED:
-        dispatch.dispatch_due(clock=at(now))
+        dispatch_due(clock=at(now))
         message.refresh_from_db()
         assert now < message.valid_until
         now = message.due_at or now
@@ -285,16 +286,35 @@ def test_a_gateway_that_asks_for_more_patience_than_is_left_ends_the_attempts(
     gateway.script = raising(Throttled("slow", retry_after=600))
     message = factories.message(account)
     Message.objects.filter(pk=message.pk).update(valid_until=NOON + timedelta(minutes=5))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.FAILED, "validity_over")
 
 
 def test_retries_spread(account: Account, gateway: ScriptedGateway) -> None:
     sent = factories.submission(account, to=40)
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     waits = [(due - NOON).total_seconds() for due in sent.messages.values_list("due_at", flat=True) if due]
     assert len(set(waits)) > 30
     assert 4 <= min(waits) < 4.6 < 5.4 < max(waits) <= 6
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_while_its_submission_is_paused_a_message_says_nothing_of_the_pause_of_the_gateway(
+    account: Account, browser: Client, gateway: ScriptedGateway, times: int
+) -> None:
+    message = factories.message(account)
+    tried(message, times)
+    breakers.pause("default", by=None, reason="work on the line")
+    Message.objects.filter(pk=message.pk).update(due_at=NOON)
+    dispatch_due(clock=at(NOON))
+    message.refresh_from_db()
+    said = "The administrator has paused the gateway. The message waits until it goes on."
+    pages = ("/sent/", reverse("submission", args=[message.submission_id]), reverse("message", args=[message.pk]))
+    assert [said in read(browser.get(page)).text for page in pages] == [True] * 3
+    # It may have gone on since: the word stays on what a submission holds back.
+    scheduled.pause(message.submission, by=None, now=NOON)
+    assert message.reason == "gateway_paused"
+    assert ["paused the gateway" in read(browser.get(page)).text for page in pages] == [False] * 3
 
 
 @pytest.mark.parametrize("times", [0, 2])
@@ -306,11 +326,11 @@ def test_while_the_administrator_has_paused_the_gateway_no_moment_of_an_attempt_
     message.refresh_from_db()
     breakers.pause("default", by=None, reason="work on the line")
     now = max(now, message.due_at or now)
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
     message.refresh_from_db()
     assert (message.reason, message.attempts) == ("gateway_paused", times)
     # It is looked at again then, and no more than that.
-    assert message.due_at == now + breakers.WHILE_PAUSED
+    assert message.due_at == now + breakers.WHILE_GATEWAY_PAUSED + times * breakers.BEHIND
     said = facts(browser, message)
     assert "Next attempt When the gateway goes on" in said
     assert on_the_clock(message.due_at, "H:i:s") not in said

@@ -13,9 +13,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from compose import dispatch, turns
+from compose import turns
 from compose.models import Submission
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import scripted_gateway
@@ -131,7 +132,7 @@ def test_a_turn_that_does_not_come_stops_no_message(taken_elsewhere: Any) -> Non
     with scripted_gateway() as gateway:
         many = factories.submission(factories.account(millis=10**9), to=150)
         Submission.objects.exclude(pk=many.pk).update(created_at=timezone.now())
-        assert dispatch.dispatch_due(clock=at(NOON)) == 151
+        assert dispatch_due(clock=at(NOON)) == 151
     assert len(gateway.sent) == 151
 
 

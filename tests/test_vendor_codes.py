@@ -6,10 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from compose import dispatch, vendor_codes
+from compose import vendor_codes
 from compose.gateways.base import Accepted, NotSent, OutcomeUnknown, Rejected
 from compose.models import VendorCode
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at
 from tests.fixtures.databases import FreshDatabase
 from tests.gateways_for_tests import answering, scripted_gateway
@@ -81,5 +82,5 @@ def test_what_an_answer_says_unheard_of_is_counted_with_the_outcome() -> None:
             OutcomeUnknown("lost", code="E1"),
             Rejected("known"),
         )
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
     assert counted() == {("default", "answer", "E77"): 2, ("default", "answer", "E1"): 1}

@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from compose import carried, dispatch
+from compose import carried
 from compose.gateways.base import NotSent
 from compose.models import Message
 from credits.models import Account
@@ -23,6 +23,7 @@ from senders import queries, services, virtual
 from senders.models import Lease, Sender, SenderChange, ShortNumber, VirtualNumber
 from smsmanager.gateway_checks import numbers_name_gateways
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import answer, arrive, sent
 from tests.factories import NOON, assert_message, at, mobile
 from tests.fixtures.databases import FreshDatabase
@@ -161,7 +162,7 @@ def test_deleting_says_that_the_number_goes_and_that_what_is_scheduled_from_it_d
     assert "what is scheduled from it will not be sent" in sentence(read(browser.get("/senders/")))
     page = read(browser.post(f"/senders/{made.pk}/delete/", follow=True))
     assert "What is scheduled from it will not be sent and costs nothing." in page.one(role="status").text
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, State.FAILED, reason="number_gone")
     assert factories.balances(account) == factories.FULL
 
@@ -343,10 +344,10 @@ def test_a_number_of_a_gateway_sends_by_that_one_only_whatever_the_routes_say(ac
     with scripted_gateways(default={}, second={}) as made:
         message = factories.message(account, by=by)
         made["second"].script = answering(NotSent("away"))
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         assert_message(message, State.SCHEDULED, "gateway_unreachable")
         made["second"].script = made["default"].script
-        dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+        dispatch_due(clock=at(NOON + timedelta(minutes=1)))
         assert_message(message, State.ACCEPTED, gateway="second", originator=NUMBER)
         assert made["default"].sent == []
 
@@ -367,14 +368,14 @@ def test_a_number_sends_no_more_messages_in_a_day_than_its_capacity(account: Acc
     by = asked(account)
     number(capacity=2)
     submission = factories.submission(account, to=3, by=by)
-    assert dispatch.dispatch_due(clock=at(NOON)) == 2
+    assert dispatch_due(clock=at(NOON)) == 2
     (waits,) = submission.messages.filter(state=State.SCHEDULED)
     assert_message(waits, State.SCHEDULED, "number_full", due_at=NOON + timedelta(hours=1))
     late = NOON.replace(hour=22, minute=30)
-    assert dispatch.dispatch_due(clock=at(late)) == 0
+    assert dispatch_due(clock=at(late)) == 0
     # Midnight in Paris, where the installation is.
     assert_message(waits, State.SCHEDULED, "number_full", due_at=NOON.replace(hour=23))
-    assert dispatch.dispatch_due(clock=at(NOON.replace(hour=23))) == 1
+    assert dispatch_due(clock=at(NOON.replace(hour=23))) == 1
     assert list(VirtualNumber.objects.values_list("sent", "sent_on")) == [(1, NOON.date() + timedelta(days=1))]
 
 
@@ -383,9 +384,9 @@ def test_a_message_that_is_tried_again_counts_once(account: Account, gateway: Sc
     number(capacity=1)
     message = factories.message(account, by=by)
     taking, gateway.script = gateway.script, answering(NotSent("away"))
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     gateway.script = taking
-    dispatch.dispatch_due(clock=at(NOON + timedelta(minutes=1)))
+    dispatch_due(clock=at(NOON + timedelta(minutes=1)))
     assert_message(message, State.ACCEPTED)
     assert VirtualNumber.objects.get().sent == 1
 
@@ -395,7 +396,7 @@ def test_a_message_from_a_number_that_another_account_has_now_does_not_leave(
 ) -> None:
     message = factories.message(account, by=asked(account), deferred_to=NOON + timedelta(hours=1))
     give(admin, factories.account())
-    assert dispatch.dispatch_due(clock=at(NOON + timedelta(hours=1))) == 0
+    assert dispatch_due(clock=at(NOON + timedelta(hours=1))) == 0
     assert_message(message, State.FAILED, "number_gone")
     assert gateway.sent == []
 
@@ -405,10 +406,10 @@ def test_a_message_from_a_number_that_is_disabled_waits(
 ) -> None:
     message = factories.message(account, by=asked(account), deferred_to=NOON + timedelta(hours=1))
     give(admin, account, enabled="")
-    assert dispatch.dispatch_due(clock=at(NOON + timedelta(hours=1))) == 0
+    assert dispatch_due(clock=at(NOON + timedelta(hours=1))) == 0
     assert_message(message, State.SCHEDULED, "number_disabled")
     give(admin, account)
-    assert dispatch.dispatch_due(clock=at(NOON + timedelta(hours=2))) == 1
+    assert dispatch_due(clock=at(NOON + timedelta(hours=2))) == 1
 
 
 def test_a_batch_from_numbers_with_capacities_takes_as_many_queries_whatever_its_size(
@@ -421,7 +422,7 @@ def test_a_batch_from_numbers_with_capacities_takes_as_many_queries_whatever_its
     for size in (5, 10, 100):
         factories.submission(account, to=size, by=by)
         with CaptureQueriesContext(connection) as asked_for:
-            assert dispatch.dispatch_due(clock=at(NOON)) == size
+            assert dispatch_due(clock=at(NOON)) == size
         counts.append(len(asked_for))
     assert counts[1] == counts[2]
 

@@ -1,8 +1,8 @@
 """Submissions and their messages, with the state machine.
 
-The states of a message, and no other moves (`MOVES`):
+The states of a message, and no other moves (`MOVES`; the database refuses them, too: compose/triggers.py):
 
-    scheduled ───> sending | cancelled | failed (validity over, opted out)
+    scheduled ───> sending | cancelled | failed (validity over, opted out, no gateway carries it, its number is gone)
              └> accepted | delivered (sent again by a person's order, when a report says late that the first time had
                                       arrived: docs/adr/0013)
              └> unconfirmed (in a restored back-up: it may have left since that was made, compose/restored.py)

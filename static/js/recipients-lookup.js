@@ -7,7 +7,10 @@ const PATIENCE = 20_000; // milliseconds
 export async function askAbout(text, root) {
   const body = new FormData();
   body.set("recipients", text);
-  body.set("csrfmiddlewaretoken", root.closest("form").elements.namedItem("csrfmiddlewaretoken").value);
+  // The account that the page was made in goes along: without it, or with another one, there is no answer.
+  for (const name of ["csrfmiddlewaretoken", "made_in"]) {
+    body.set(name, root.closest("form").elements.namedItem(name).value);
+  }
   const response = await fetch(root.dataset.url, { method: "POST", body, signal: AbortSignal.timeout(PATIENCE) });
   const json = response.headers.get("Content-Type")?.startsWith("application/json");
   if (!json || !(response.ok || response.status === 422)) throw new Error(`numbers: ${response.status}`);

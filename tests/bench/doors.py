@@ -110,12 +110,12 @@ def _bare(count: int) -> Callable[[], None]:
 
 def _applied() -> str:
     """Stored reports applied: of unknown messages, and of messages that they deliver."""
-    from compose import dispatch
     from compose.gateways.base import Report
     from compose.models import GatewayEvent, Message
     from compose.services import store_events
     from inbox import services
     from tests import factories
+    from tests.dispatching import dispatch_due
     from tests.gateways_for_tests import scripted_gateway
 
     GatewayEvent.objects.all().delete()
@@ -123,7 +123,7 @@ def _applied() -> str:
     with scripted_gateway(batch_size=500):
         account = factories.account(millis=10**9)
         factories.submission(account, to=REPORTS)
-        while dispatch.dispatch_due(clock=factories.at(factories.NOON)):
+        while dispatch_due(clock=factories.at(factories.NOON)):
             pass
         references = list(Message.objects.order_by("pk").values_list("gateway_ref", flat=True))
         for name, named in (

@@ -94,10 +94,10 @@ def _bottleneck(numbers: list[str]) -> str:
     """Where dispatch spends its time, in this process: SQLite in a file, and the simulator with its broker."""
     from django.test.utils import setup_databases, teardown_databases
 
-    from compose import dispatch
     from compose.services import submit
     from tests import factories
     from tests.bench.pages import broker
+    from tests.dispatching import dispatch_due
 
     made = setup_databases(verbosity=0, interactive=False)
     try:
@@ -109,7 +109,7 @@ def _bottleneck(numbers: list[str]) -> str:
             submitted = time.perf_counter() - begun
             profile = cProfile.Profile()
             begun = time.perf_counter()
-            profile.runcall(dispatch.dispatch_due, clock=factories.at(factories.NOON), most=10**6)
+            profile.runcall(dispatch_due, clock=factories.at(factories.NOON), most=10**6)
             dispatched = time.perf_counter() - begun
     finally:
         teardown_databases(made, verbosity=0)

@@ -10,7 +10,7 @@ import time
 from tests.bench import stand
 
 RECIPIENTS = int(os.environ.get("BENCH_LANES_RECIPIENTS", "100000"))
-TURNS = int(os.environ.get("BENCH_LANES_TURNS", "3"))
+TURNS = int(os.environ.get("BENCH_LANES_TURNS", "5"))
 # Messages of each turn on the idle system; beside the submission there are as many as find room.
 MESSAGES = int(os.environ.get("BENCH_LANES_MESSAGES", "20"))
 TARGET = 1.5

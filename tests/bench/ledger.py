@@ -199,8 +199,8 @@ def _fill(size: int) -> None:
     """A database with `size` lines, half holds and half their ends: nine in ten captured, one given back."""
     from django.db import connection
 
-    from compose import dispatch
     from tests import factories
+    from tests.dispatching import dispatch_due
     from tests.gateways_for_tests import scripted_gateway
 
     with connection.cursor() as cursor:
@@ -214,7 +214,7 @@ def _fill(size: int) -> None:
     with scripted_gateway():
         # What a person sent is the pattern of all others: every column that is not named below is as here.
         factories.submission(accounts[0])
-        dispatch.dispatch_due(clock=factories.at(factories.NOON))
+        dispatch_due(clock=factories.at(factories.NOON))
     values: dict[str, Any] = {"half": size // 2, "accounts": [account.pk for account in accounts], "many": ACCOUNTS}
     with connection.cursor() as cursor:
         cursor.execute(BOOKS, values)

@@ -15,7 +15,7 @@ from tests.bench.smpp_ends import digest
 
 MESSAGES = int(os.environ.get("BENCH_MINUTE_MESSAGES", "50000"))
 SUBMISSIONS = int(os.environ.get("BENCH_MINUTE_SUBMISSIONS", "50"))
-RUNS = int(os.environ.get("BENCH_MINUTE_RUNS", "3"))
+RUNS = int(os.environ.get("BENCH_MINUTE_RUNS", "5"))
 TARGET = timedelta(minutes=1)
 # Between the last submission and the moment: workers and beat do nothing then.
 AHEAD = timedelta(seconds=8)

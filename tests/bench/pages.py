@@ -136,7 +136,7 @@ def report() -> str:
                 )
                 for what, path, target in (
                     (f"its {statements} statements by the ORM, without the form", "/bare/verbs/", 0.6),
-                    (f"its {statements} statements as ready-made SQL, without the ORM", "/bare/sql/", None),
+                    (f"its {statements} statements as ready-made SQL, without the ORM", "/bare/sql/", 0.6),
                 )
             ),
         ]

@@ -17,8 +17,6 @@ from tests.bench import races
 ROOT = Path(__file__).resolve().parents[2]
 WINDOWS = (1, 10, 100)
 DELAYS = (0.0, 0.02)
-# Windows with chunks that are larger, as the option batch_size makes them: the window stays full between.
-LARGER = ((10, 100), (100, 1000))
 # Submissions in each run: about a second of them.
 AMOUNTS = {(0.0, 1): 3000, (0.0, 10): 20_000, (0.0, 100): 50_000, (0.02, 1): 40, (0.02, 10): 400, (0.02, 100): 4000}
 TARGET = 0.5
@@ -55,18 +53,16 @@ def report() -> str:
             for window in WINDOWS:
                 rates[delay, window] = race(port, delay, window)
                 outcomes.append(rates[delay, window])
-            if not delay:
-                outcomes += [race(port, delay, window, chunk) for window, chunk in LARGER]
     times = rates[0.02, 100].ours / rates[0.02, 1].ours
     said = f"With an SMSC that answers after 20 ms, a window of 100 sends {times:.0f} times as many as a window of 1"
     return "\n\n".join([races.table(outcomes), f"{said} (target: {WINDOW_TARGET}).", kannel()])
 
 
-def race(port: str, delay: float, window: int, chunk: int = 0) -> races.Outcome:
+def race(port: str, delay: float, window: int) -> races.Outcome:
     """The gateway and the bare client in turns; the clock is what each side says it took."""
     amount = AMOUNTS[delay, window]
     answered = f"answered after {delay * 1000:.0f} ms" if delay else "answered at once"
-    with program("ours", port, window, chunk or window) as ours, program("bare", port, window) as theirs:
+    with program("ours", port, window) as ours, program("bare", port, window) as theirs:
         assert (line(ours), line(theirs)) == ("ready", "ready")
         took = [0.0]
 
@@ -81,7 +77,7 @@ def race(port: str, delay: float, window: int, chunk: int = 0) -> races.Outcome:
 
         return races.run(
             races.Race(
-                name=f"window {window}, {answered}" + (f", chunks of {chunk}" if chunk else ""),
+                name=f"window {window}, {answered}",
                 unit="submissions",
                 amount=amount,
                 ours=work(ours),

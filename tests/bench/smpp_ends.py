@@ -3,7 +3,7 @@
     python -m tests.bench.smpp_ends smsc SECONDS             prints its port; answers each submission after SECONDS
     python -m tests.bench.smpp_ends counting                 the same at once; knows what it took (`taken`, `forget`)
     python -m tests.bench.smpp_ends bare PORT WINDOW         reads how many to send, line by line, and prints how long
-    python -m tests.bench.smpp_ends ours PORT WINDOW CHUNK   the same, by `SmppGateway.send` of such chunks
+    python -m tests.bench.smpp_ends ours PORT WINDOW         the same, by `SmppGateway.send` of chunks of a window
 
 They stand beside each other, so none of them uses code of another; the SMSC and the bare client know no more of SMPP
 than they need.
@@ -180,14 +180,12 @@ async def bare(port: int, window: int) -> None:
         assert all(client.ids)
 
 
-def ours(port: int, window: int, chunk: int) -> None:
+def ours(port: int, window: int) -> None:
     from compose.gateways.base import Accepted, Outcome, Outgoing
     from compose.gateways.smpp import SmppGateway
 
-    made = SmppGateway(
-        host="127.0.0.1", port=port, system_id="bench", password="bench", window=window, batch_size=chunk
-    )
-    assert made.capabilities.batch_size == chunk
+    made = SmppGateway(host="127.0.0.1", port=port, system_id="bench", password="bench", window=window)
+    assert made.capabilities.batch_size == window
     numbers = itertools.count(600_000_000)
 
     def message() -> Outgoing:
@@ -207,7 +205,7 @@ def ours(port: int, window: int, chunk: int) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         # What dispatch has at hand is a chunk of messages; making them is not the gateway's.
-        chunks = [[message() for _each in range(chunk)] for _time in range(int(line) // chunk)]
+        chunks = [[message() for _each in range(window)] for _time in range(int(line) // window)]
         outcomes: list[Outcome] = []
         start = time.perf_counter()
         for each in chunks:
@@ -222,7 +220,7 @@ PROGRAMS: dict[str, Callable[[list[str]], object]] = {
     "smsc": lambda given: asyncio.run(smsc(float(given[0]))),
     "counting": lambda given: asyncio.run(counting()),
     "bare": lambda given: asyncio.run(bare(int(given[0]), int(given[1]))),
-    "ours": lambda given: ours(int(given[0]), int(given[1]), int(given[2])),
+    "ours": lambda given: ours(int(given[0]), int(given[1])),
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """An installation as in production, for the benches: PostgreSQL, Redis, a message centre, web, workers and beat.
 
-    with stand.installation(window=500) as there:
+    with stand.installation() as there:
         there.work(bulk=2, interactive=1)
 
 Each is a process of its own on the loopback, and is gone with the block. The settings are those of production, in this
@@ -46,7 +46,6 @@ port = {port}
 system_id = "bench"
 password = {{ env = "BENCH_PASSWORD" }}
 window = {window}
-batch_size = {chunk}
 receipts = false
 """
 
@@ -181,13 +180,13 @@ class Stand:
 
 
 @contextmanager
-def installation(*, window: int = 500, chunk: int = 1000) -> Iterator[Stand]:
+def installation(*, window: int = 1000) -> Iterator[Stand]:
     """PostgreSQL with the tables, Redis, and a message centre that answers at once; the rest is started when wanted."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sms-bench-", ignore_cleanup_errors=True)))
         database = stack.enter_context(postgres.server(AS_IT_IS))
         smsc = stack.enter_context(smpp.program("counting"))
-        (folder / "gateways.toml").write_text(GATEWAYS.format(port=smpp.line(smsc), window=window, chunk=chunk))
+        (folder / "gateways.toml").write_text(GATEWAYS.format(port=smpp.line(smsc), window=window))
         socket = broker.prepare(folder)
         for name in [name for name in os.environ if name.startswith("SMSMANAGER_")]:
             del os.environ[name]

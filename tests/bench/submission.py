@@ -20,7 +20,6 @@ TURNS = int(os.environ.get("BENCH_SUBMISSION_TURNS", "5"))
 CHILDREN = int(os.environ.get("BENCH_SUBMISSION_WORKERS", "2"))
 # Messages that get a task each, after so many that do not count.
 ALONE, WARMING = int(os.environ.get("BENCH_SUBMISSION_ALONE", "300")), 150
-WINDOW, CHUNK = 500, 1000
 
 WAY, ROWS, BARE, SINGLE, KANNEL = "way", "rows", "bare", "single", "kannel"
 PARTS = {
@@ -164,7 +163,7 @@ def _figure(rate: float) -> str:
 
 
 def main() -> None:
-    with stand.installation(window=WINDOW, chunk=CHUNK) as there:
+    with stand.installation() as there:
         there.work(bulk=CHILDREN, interactive=1, alone=1)
         there.serve()
         print(_Bench(there).run())

@@ -478,6 +478,125 @@ def test_a_draft_that_is_discarded_is_gone(page: Page, running: Running) -> None
     expect(page.locator("[name=text]")).to_have_value("")
 
 
+# The draft of a change
+
+
+def planned(page: Page, running: Running, text: str) -> str:
+    """A message to three recipients in three days, sent by whoever is signed in; the address where it is changed."""
+    sign_in(page, running)
+    fill_in(page, "06 12 77 04 01, 06 12 77 04 02, 06 12 77 04 03", text)
+    page.locator("[name=not_commercial]").check()
+    page.locator("#advanced summary").click()
+    page.locator("[name=when][value=later]").check()
+    page.locator("[name=date]").fill(str(datetime.now(PARIS).date() + timedelta(days=3)))
+    page.locator("[name=time]").fill("10:00")
+    page.locator("button[value=send]").click()
+    page.wait_for_url("**/sent/submission/*/")
+    return f"{page.url}edit/"
+
+
+def change(page: Page, address: str) -> None:
+    """Open the page that changes a message; its last script has run."""
+    page.goto(address)
+    expect(page.locator("[data-chips]")).to_be_visible()
+
+
+def drafts(page: Page) -> dict[str, dict[str, str]]:
+    """The drafts of changes that this browser keeps, by their names."""
+    kept: dict[str, dict[str, str]] = page.evaluate(
+        """() => Object.fromEntries(Object.entries(localStorage)
+            .filter(([name]) => name.includes(":changes:")).map(([name, draft]) => [name, JSON.parse(draft)]))"""
+    )
+    return kept
+
+
+@LANGUAGES
+def test_what_was_changed_of_a_message_that_waits_comes_back_until_it_is_replaced(
+    page: Page, running: Running, locale: str
+) -> None:
+    address = planned(page, running, "Texte planifié")
+    change(page, address)
+    expect(page.locator("#quote strong")).to_be_visible()
+    assert drafts(page) == {}
+    page.locator("[name=text]").fill("Mon texte changé")
+    # What nobody touched is no part of it: when it comes back that is as the message is by then.
+    assert [set(draft) for draft in drafts(page).values()] == [{"text", "waiting"}]
+    page.reload()
+    expect(page.locator("[name=text]")).to_have_value("Mon texte changé")
+    expect(page.locator("[data-draft-note]")).to_contain_text(in_words(locale, "Your draft is back."))
+    expect(page.locator("[data-preview]")).to_contain_text("Mon texte changé")
+    page.goto(f"{running.url}/sent/")
+    change(page, address)
+    expect(page.locator("[name=text]")).to_have_value("Mon texte changé")
+    page.locator("[data-draft-note] button").click()
+    expect(page.locator("[name=text]")).to_have_value("Texte planifié")
+    page.reload()
+    expect(page.locator("[name=text]")).to_have_value("Texte planifié")
+    expect(page.locator("[data-draft-note]")).to_be_empty()
+    # Written back by hand it is no draft either.
+    page.locator("[name=text]").fill("Autre")
+    assert len(drafts(page)) == 1
+    page.locator("[name=text]").fill("Texte planifié")
+    assert drafts(page) == {}
+    page.locator("[name=text]").fill("Remplacé")
+    page.locator("button[value=send]").click()
+    expect(page.locator("[data-clear-draft]")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Remplacé")
+    assert drafts(page) == {}
+
+
+def test_who_was_taken_out_of_a_message_does_not_come_back_with_the_draft_of_its_change(
+    page: Page, running: Running
+) -> None:
+    address = planned(page, running, "Texte à trois")
+    change(page, address)
+    name = page.locator("#composer").get_attribute("data-draft")
+    page.evaluate("name => localStorage.setItem(`${name}:3`, JSON.stringify({ text: 'D’avant' }))", name)
+    page.locator("[name=text]").fill("Mon texte changé")
+    type_recipients(page, "06 12 77 04 09")
+    expect(page.locator("[data-chips-list] [data-chip-number]")).to_have_count(4)
+    page.reload()
+    expect(page.locator("[data-chips-list] [data-chip-number]")).to_have_count(4)
+    expect(page.locator("[name=text]")).to_have_value("Mon texte changé")
+    # What an earlier version kept is gone.
+    assert list(drafts(page)) == [name]
+    page.goto(address.removesuffix("edit/"))
+    page.get_by_role("link", name="+33 6 12 77 04 01").first.click()
+    page.locator("#cancel-button").click()
+    page.locator("#asked button[name=decide]").click()
+    expect(page.locator(".notice--success")).to_be_visible()
+    change(page, address)
+    expect(page.locator("[name=text]")).to_have_value("Mon texte changé")
+    expect(page.locator("[name=recipients]")).to_have_value("+33612770402\n+33612770403")
+    expect(page.locator("[data-chips-list] [data-chip-number]")).to_have_count(2)
+    with_those = "Your draft is back, with the recipients whose messages still wait."
+    expect(page.locator("[data-draft-note]")).to_contain_text(in_words("fr", with_those))
+
+
+@pytest.mark.parametrize("status", [403, 422])
+def test_what_was_changed_survives_a_refused_form(
+    page: Page, running: Running, page_errors: list[str], status: int
+) -> None:
+    address = planned(page, running, f"Texte {status}")
+    change(page, address)
+    page.locator("[name=text]").fill(f"Changé {status}")
+    if status == 403:
+        page.locator("#composer [name=csrfmiddlewaretoken]").evaluate("field => { field.value = 'x'.repeat(64); }")
+    else:
+        page.locator("[name=time]").fill("")
+    page.locator("button[value=send]").click()
+    if status == 422:
+        expect(page.locator("#errors")).to_be_visible()
+        page.locator("[name=text]").fill("Changé encore")
+    else:
+        expect(page.locator("[name=text]")).to_have_count(0)
+    change(page, address)
+    expect(page.locator("[name=text]")).to_have_value("Changé encore" if status == 422 else "Changé 403")
+    expect(page.locator("[name=recipients]")).to_have_value("+33612770401\n+33612770402\n+33612770403")
+    expect(page.locator("[name=time]")).to_have_value("" if status == 422 else "10:00")
+    forgive(page_errors, str(status))
+
+
 # The look
 
 

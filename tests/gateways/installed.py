@@ -10,12 +10,13 @@ import time_machine
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from compose import dispatch, routing
+from compose import routing
 from compose.models import Message
 from credits.models import Account
 from inbox import services as inbox_services
 from inbox.models import Received
 from smsmanager import gateway_settings
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at, owner
 
 PUBLIC_URL: Final = "https://sms.example.net"
@@ -55,7 +56,7 @@ def installed(backend: str, options: Mapping[str, Any], *, key: str = KEY) -> It
 
 def sent(row: Message, *, now: datetime = NOON) -> Message:
     """The message after the workers had their turn."""
-    dispatch.dispatch_due(clock=at(now))
+    dispatch_due(clock=at(now))
     row.refresh_from_db()
     return row
 

@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from compose import dispatch, routing
+from compose import routing
 from compose.gateways.base import Accepted, BadConfiguration, Outcome, Unsupported
 from compose.gateways.kannel import KannelGateway
 from compose.models import GatewayEvent, Message
@@ -24,6 +24,7 @@ from credits.models import Account
 from inbox import services
 from inbox.models import Received
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.fixtures import tool
 from tests.fixtures.instances import until
 from tests.gateways.kannels import Kannel, kannel
@@ -148,7 +149,7 @@ def send(account: Account, **typed: Any) -> Message:
     """A message that was handed to Kannel."""
     now = timezone.now()
     message = factories.message(account, now=now, **typed)
-    dispatch.dispatch_due(clock=timezone.now)
+    dispatch_due(clock=timezone.now)
     message.refresh_from_db()
     return message
 

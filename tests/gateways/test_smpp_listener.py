@@ -17,12 +17,13 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import DataError, OperationalError, connection, transaction
 
-from compose import dispatch, listening, routing, services
+from compose import listening, routing, services
 from compose.gateways.base import Event
 from compose.models import GatewayEvent, Message
 from inbox import services as inbox_services
 from inbox.models import Received
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, assert_message, at
 from tests.fixtures.databases import FreshDatabase
 from tests.fixtures.instances import MANAGE
@@ -103,7 +104,7 @@ def test_reports_and_replies_are_stored_answered_and_applied(
     redis_client: redis.Redis, environ: dict[str, str], centre: Smsc, by: signal.Signals
 ) -> None:
     message = factories.message(factories.account(), by=factories.pool())
-    dispatch.dispatch_due(clock=at(NOON))
+    dispatch_due(clock=at(NOON))
     assert_message(message, Message.State.ACCEPTED)
     with listener(environ, centre) as process:
         redis_client.flushall()

@@ -13,9 +13,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from compose import dispatch
 from compose.models import Message
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.factories import NOON, at
 from tests.fixtures import tool
 from tests.fixtures.databases import FreshDatabase, child_environ, postgres_database
@@ -63,7 +63,7 @@ def test_a_dump_that_was_restored_into_a_new_database_is_whole(fresh_database: F
     account = factories.account()
     with scripted_gateway():
         factories.submission(account, to=20)
-        dispatch.dispatch_due(clock=at(NOON))
+        dispatch_due(clock=at(NOON))
         factories.submission(account, to=5, body="Bonsoir")
     messages = Message.objects.count()
     if connection.vendor == "postgresql":

@@ -12,9 +12,10 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ import pytest
 from django.db import connection
 
 from compose import dispatch
-from compose.models import HandOver, Message, Submission
+from compose.models import GatewayState, HandOver, Message, Route, Submission, Transition, may_move
 from compose.services import submit
 from credits.models import Account
 from tests import factories
+from tests.dispatching import dispatch_due
 from tests.events import arrive
-from tests.factories import NOON, assert_ledger_adds_up, at, balances
+from tests.factories import NOON, assert_ledger_adds_up, at, balances, mobile
 from tests.fixtures.databases import FreshDatabase
-from tests.gateways_for_tests import scripted_gateway
-from tests.processes.killed import ANSWERS, recording, refusal
+from tests.gateways_for_tests import scripted_gateways
+from tests.processes.killed import ANSWERS, CHUNK, LOOKS, recording, refusal
 
 pytestmark = pytest.mark.processes
 
@@ -40,6 +42,8 @@ MANY = 200
 AFTER_LEASE = timedelta(seconds=121)
 # What was not sent is tried again at the second moment; at the third nobody waits for an unconfirmed message any more.
 MOMENTS = (AFTER_LEASE, AFTER_LEASE + timedelta(hours=1), timedelta(days=10))
+# Of a gateway that rests one message is tried at the first moment, and at the second the others follow.
+AFTER_REST = (timedelta(seconds=160), timedelta(seconds=170), *MOMENTS[1:])
 FULL = 1_000_000_000
 TO = 4
 
@@ -70,15 +74,16 @@ class House:
         forgotten()
         return bool(ended["signal"])
 
-    def live_on(self) -> None:
-        """What the workers do that are still there: sweep, and look at what is due; their gateway takes all."""
-        with scripted_gateway(batch_size=2) as gateway:
-            gateway.script = recording(self.record, ANSWERS[:1])
-            for later in MOMENTS:
+    def live_on(self, *gateways: str, moments: Sequence[timedelta] = MOMENTS) -> None:
+        """What the workers do that are still there: sweep, and look at what is due; their gateways take all."""
+        with scripted_gateways(**{name: {"batch_size": CHUNK} for name in gateways or ["default"]}) as made:
+            for gateway in made.values():
+                gateway.script = recording(self.record, ANSWERS[:1])
+            for later in moments:
                 if not Message.objects.filter(state__in=Message.HELD).exists():
                     break
                 dispatch.sweep(clock=at(self.now + later))
-                dispatch.dispatch_due(clock=at(self.now + later))
+                dispatch_due(clock=at(self.now + later))
 
     def noted(self) -> dict[str, Counter[str]]:
         """What the gateway got, by the number of the message: how often, and what it answered."""
@@ -128,6 +133,18 @@ class House:
 def paid_for(message: Message) -> bool:
     ended = message.hold_ended_by
     return ended is not None and ended.verb == "capture" and message.refunded_by_id is None
+
+
+def unlawful(submission: Submission) -> list[str]:
+    """The messages that came to their states by other ways than the state machine has."""
+    wrong = []
+    for message in submission.messages.order_by("pk"):
+        way = ["scheduled", *message.transitions.order_by("pk").values_list("state", flat=True)]
+        # What waits may be told to wait longer; any other state is come to once and noted once.
+        lawful = all(may_move(*pair) or pair == ("scheduled", "scheduled") for pair in pairwise(way))
+        if not lawful or way[-1] != message.state:
+            wrong.append(f"{message}: {' > '.join(way)}")
+    return wrong
 
 
 def forgotten() -> None:
@@ -205,6 +222,40 @@ def test_killed_while_sending_nothing_leaves_twice_or_stays_held(house: House) -
     assert house.every_point(begin, after) > 20
     assert ends == {"accepted", "failed", "expired"}
     assert {answer for got in house.noted().values() for answer in got} == {name for name, _answer in ANSWERS}
+
+
+def test_killed_while_two_gateways_are_served_at_once_and_one_of_them_rests_everything_leaves_in_the_end(
+    house: House,
+) -> None:
+    """What is given back, to wait for a gateway or for another worker, and the one message that tries a gateway."""
+    Route.objects.create(gateway="other", region="BE")
+    french, belgian = ", ".join(mobile(number) for number in range(4)), "+32470123456, +32470123457"
+
+    def begin(number: int) -> bool:
+        with scripted_gateways(default={}, other={}):
+            factories.submission(house.account, to=f"{french}, {belgian}", now=house.now)
+        return house.dies("lanes", number)
+
+    def after(killed: bool) -> None:
+        assert_ledger_adds_up()
+        last = Submission.objects.latest("pk")
+        if not killed:
+            # Two that it did not take, two given back unasked; then one given back by who was asked to stop.
+            notes = Transition.objects.filter(message__submission=last).order_by("pk")
+            returned = notes.filter(state="scheduled").values_list("reason", flat=True)
+            assert list(returned) == ["gateway_unreachable"] * 4 + [""]
+            for seconds in LOOKS[1:]:
+                assert notes.filter(state="sending", at=house.now + timedelta(seconds=seconds)).count() == 1
+        house.live_on("default", "other", moments=AFTER_REST)
+        assert house.unsound() == []
+        assert unlawful(last) == []
+        # What may have left is not handed over by anybody: of each gateway the chunk that was in its hands.
+        ends = Counter(last.messages.values_list("gateway", "state"))
+        assert {state for _gateway, state in ends} <= {"accepted", "expired"}
+        assert ends["default", "expired"] <= CHUNK
+        assert set(GatewayState.objects.values_list("state", flat=True)) == {"closed"}
+
+    assert house.every_point(begin, after) > 40
 
 
 def test_without_the_mark_of_the_hand_over_it_would_leave_twice(house: House) -> None:

@@ -61,7 +61,8 @@ class SmppGateway(Gateway):
             inbound=True,
             polls=transceiver,
             listens=True,
-            batch_size=self.options.batch_size or self.options.window,
+            # What a crash leaves in doubt is a window.
+            batch_size=self.options.window,
         )
         self._submissions = Submissions(self.options)
         self._sends = Session(self.options, pdus.BIND_TRANSCEIVER if transceiver else pdus.BIND_TRANSMITTER)

@@ -61,7 +61,6 @@ class Options:
     tls_certificate: str = ""
     tls_key: str = ""
     window: int = 10
-    batch_size: int = 0
     rate: float = 0
     connect_timeout: float = 10
     answer_timeout: float = 20
@@ -95,9 +94,8 @@ class Options:
                 raise ValueError(f"{name} is a number above zero.")
         if not _is_number(self.rate) or not 0 <= self.rate < math.inf:
             raise ValueError("rate is a number of messages per second, or 0 for no limit.")
-        for name in ("window", "batch_size"):
-            if not _is_whole(getattr(self, name)) or getattr(self, name) < 0:
-                raise ValueError(f"{name} is a whole number of messages.")
+        if not _is_whole(self.window):
+            raise ValueError("window is a whole number of messages.")
         for name in YES_OR_NO:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is True or False.")

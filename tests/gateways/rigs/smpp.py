@@ -24,7 +24,6 @@ OPTIONS: dict[str, Any] = {
     "system_type": "",
     "tls": False,
     "window": 10,
-    "batch_size": 10,
     "rate": 0,
     "connect_timeout": 5.0,
     "answer_timeout": 5.0,
