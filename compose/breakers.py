@@ -254,8 +254,9 @@ def resume(name: str) -> bool:
     paused = GatewayState.objects.filter(name=name).exclude(paused_at=None)
     if not paused.update(paused_at=None, paused_by=None, pause_reason=""):
         return False
-    _wake(name, [GATEWAY_PAUSED], reason="")
-    _wake(name, RESTING)
+    # What is due already would go on saying that it waits for a person.
+    _wake(name, Q(reason=GATEWAY_PAUSED), reason="")
+    _wake(name, _resting())
     return True
 
 
@@ -263,20 +264,24 @@ def try_now(name: str) -> bool:
     """Let the next message be the probe of a gateway that rests; False when it does not rest."""
     if not GatewayState.objects.filter(name=name, state=State.OPEN).update(try_at=timezone.now()):
         return False
-    _wake(name, RESTING)
+    _wake(name, _resting())
     return True
 
 
+def _resting() -> Q:
+    return Q(reason__in=RESTING, due_at__gt=timezone.now())
+
+
 @transaction.atomic
-def _wake(name: str, reasons: Collection[str], **changes: str) -> None:
-    """What waits for this gateway for one of these reasons is looked at now, and changed besides.
+def _wake(name: str, which: Q, **changes: str) -> None:
+    """Of what waits for this gateway this is looked at now, and changed besides.
 
     None gets a later moment than it had, and one that has none (its submission is paused) gets none. What somebody puts
     off in this very instant waits once more. Messages that somebody else has locked are passed over: who cancels or
     moves them takes them in another order.
     """
     waiting = Message.objects.select_for_update(skip_locked=True, no_key=True).filter(
-        state=Message.State.SCHEDULED, gateway=name, reason__in=reasons
+        which, state=Message.State.SCHEDULED, gateway=name
     )
     behind = ExpressionWrapper(Cast("attempts", IntegerField()) * Value(BEHIND), DurationField())
     soon = ExpressionWrapper(Value(timezone.now(), DateTimeField()) + behind, DateTimeField())

@@ -156,7 +156,11 @@ _all: list[Trigger] = [
 
 
 def register(triggers: Iterable[Trigger]) -> None:
-    """Add the triggers of a room above."""
+    """Add the triggers of a room above.
+
+    A new or changed one comes with a migration, an empty one if need be: only where a migration waits does the check
+    before `migrate` (credits/checks.py) let it make what is missing.
+    """
     _all.extend(one for one in triggers if one not in _all)
 
 

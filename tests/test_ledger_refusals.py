@@ -407,6 +407,17 @@ def test_the_database_of_an_older_version_is_migrated_without_skipping_checks(fr
     assert triggers.missing(connection) == set()
 
 
+@pytest.mark.parametrize(("app", "migration", "newest"), [("compose", "0012_moves", "compose_message_state_moves")])
+def test_a_trigger_that_is_new_comes_with_a_migration_so_that_an_upgrade_makes_it(
+    fresh_database: FreshDatabase, app: str, migration: str, newest: str
+) -> None:
+    (trigger,) = [one for one in triggers.wanted(connection) if one.name == newest]
+    drop(trigger)
+    MigrationRecorder(connection).record_unapplied(app, migration)
+    call_command("migrate", verbosity=0, skip_checks=False)
+    assert triggers.missing(connection) == set()
+
+
 @pytest.mark.parametrize("model", [Transfer, Message], ids=lambda model: model.__name__)
 def test_a_migration_that_rebuilds_the_table_has_its_triggers_back_when_it_ends(
     fresh_database: FreshDatabase, model: Any
