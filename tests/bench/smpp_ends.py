@@ -10,6 +10,7 @@ than they need.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import struct
@@ -147,7 +148,12 @@ async def counting() -> None:
     print(server.sockets[0].getsockname()[1], flush=True)
 
     def asked() -> None:
-        if sys.stdin.readline().strip() == "taken":
+        question = sys.stdin.readline()
+        if not question:
+            # Who asked is gone.
+            server.close()
+            loop.remove_reader(sys.stdin)
+        elif question.strip() == "taken":
             # service_type, then the sender with its type, then the recipient with its type (SMPP 3.4, 4.4.1).
             numbers = {
                 body.split(b"\0", 1)[1][2:].split(b"\0", 1)[1][2:].split(b"\0", 1)[0] for body in Counting.bodies
@@ -158,7 +164,8 @@ async def counting() -> None:
             print("forgotten", flush=True)
 
     loop.add_reader(sys.stdin, asked)
-    await server.serve_forever()
+    with contextlib.suppress(asyncio.CancelledError):
+        await server.serve_forever()
 
 
 def digest(numbers: Iterable[str]) -> str:
