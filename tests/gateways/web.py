@@ -16,6 +16,8 @@ from typing import BinaryIO, Final
 from urllib.parse import parse_qs, urlsplit
 
 SECONDS: Final = 20.0
+# How TLS begins (RFC 8446, section 5.1).
+HANDSHAKE = b"\x16"
 TLS: Final = Path(__file__).parent / "tls"
 
 
@@ -129,6 +131,11 @@ class Web:
                 with self._lock:
                     self._open.discard(accepted)
                     self._open.add(talking)
+            elif accepted.recv(1, socket.MSG_PEEK) == HANDSHAKE:
+                # Random octets, in which a request could be read by chance; answered as web servers do.
+                accepted.recv(65_536)
+                accepted.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+                return
             with talking.makefile("rb") as reads:
                 while asked := _read(reads, connection):
                     with self._lock:
